@@ -1,0 +1,1 @@
+"""From the official release files to a typed, streamable dataset."""

@@ -1,0 +1,44 @@
+"""Errors: what was given, what is allowed, what to do."""
+
+from __future__ import annotations
+
+
+class Bioscan5mError(Exception):
+    """Base of all errors of this package; its text is meant for the user as it is."""
+
+
+class ReleaseError(Bioscan5mError):
+    """A release file is missing, broken or says something impossible.
+
+    Args:
+        message: what is wrong, with the value that was given.
+        file: the release file (and, after `!`, the member of an archive).
+        row: the record in the file; 1 is the first specimen after the header.
+        processid: the specimen, where known.
+        hint: what to do about it.
+
+    Examples:
+        >>> print(ReleaseError("unknown split 'dev'", file="m.csv", row=3, hint="use one of train, val"))
+        m.csv, row 3: unknown split 'dev'; use one of train, val
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | None = None,
+        row: int | None = None,
+        processid: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.message, self.file, self.row, self.processid, self.hint = message, file, row, processid, hint
+        super().__init__(message, file, row, processid, hint)
+
+    def __str__(self) -> str:
+        row = None if self.row is None else f"row {self.row}"
+        place = ", ".join(part for part in (self.file, row, self.processid) if part)
+        return (f"{place}: " if place else "") + self.message + (f"; {self.hint}" if self.hint else "")
+
+
+class OutputError(Bioscan5mError):
+    """The output folder cannot be used: it is not ours, or what it holds does not fit the request."""
