@@ -105,7 +105,7 @@ class Release:
         official = {package.name for package in PACKAGES} | {_base(member) for member in METADATA_MEMBERS.values()}
         found: dict[str, str | None] = {}
         strangers = []
-        for path in _walk(folder):
+        for path in walk(folder):
             if path.name in official:
                 found.setdefault(path.name, str(path))
             elif path.suffix.lower() == ".zip":
@@ -210,6 +210,20 @@ class Release:
         return ReleaseError(f"no {what} in {self.root}: looked for {names}{more}{seen}", hint=hint)
 
 
+def walk(folder: Path) -> Iterator[Path]:
+    """Give the files of a folder, those of at most two folders below included, the folder's own first.
+
+    Examples:
+        >>> import tempfile
+        >>> list(walk(Path(tempfile.mkdtemp())))
+        []
+    """
+    for here, folders, files in os.walk(folder):
+        depth = len(Path(here).relative_to(folder).parts)
+        folders[:] = sorted(folders) if depth < SEARCH_DEPTH else []
+        yield from (Path(here, name) for name in sorted(files))
+
+
 def _base(member: str) -> str:
     return member.rpartition("/")[2]
 
@@ -232,13 +246,6 @@ def _missing_siblings(archive: Archive, archives: list[Archive] | tuple[Archive,
         other for other in _packages_of(package.image_package or "") if other.part and other.splits == package.splits
     ]
     return [sibling.name for sibling in siblings if sibling.name not in present]
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for here, folders, files in os.walk(folder):
-        depth = len(Path(here).relative_to(folder).parts)
-        folders[:] = sorted(folders) if depth < SEARCH_DEPTH else []
-        yield from (Path(here, name) for name in sorted(files))
 
 
 def _probe(address: str) -> str | None:
