@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import yaml
 from hub_store import Commit, Fault, Refusal, Repo, Request, Store, folder_entry, is_lfs, span
 
 
@@ -133,9 +134,9 @@ class Handler(BaseHTTPRequestHandler):
         self.query = {key: values[-1] for key, values in parse_qs(url.query).items()}
         self.fault, self.body = self.hub.fault(self.command, self.path), b""
         try:
-            self.body = self.read_body()
             if self.fault and self.fault.then:
                 self.fault.then()
+            self.body = self.read_body()
             if self.fault and self.fault.cut is None:
                 raise Refusal(self.fault.status, message="planned failure")
             self.route(url.path)
@@ -225,9 +226,13 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(409 if exists else 200, {"url": url, "name": repo_id, "id": repo_id})
 
     def validate_yaml(self) -> None:
-        given = json.loads(self.body)["content"]
-        lacking = [] if given.startswith("---\n") else [{"message": "empty or missing yaml metadata"}]
-        self.answer(200, {"errors": [], "warnings": lacking})
+        found = re.match(r"---\n(.*?)\n---", json.loads(self.body)["content"], re.DOTALL)
+        warnings = [] if found else [{"message": "empty or missing yaml metadata in repo card"}]
+        try:
+            yaml.safe_load(found[1] if found else "")
+        except yaml.YAMLError as error:
+            return self.answer(400, {"error": "bad yaml", "errors": [{"message": str(error)}], "warnings": warnings})
+        self.answer(200, {"errors": [], "warnings": warnings})
 
     def preupload(self, type: str, id: str, revision: str) -> None:
         known = self.repo(type, id).commit(revision).files
@@ -245,15 +250,16 @@ class Handler(BaseHTTPRequestHandler):
             self.may_write(repo.id)
         objects = [{"oid": wanted["oid"], "size": wanted["size"]} for wanted in given["objects"]]
         for wanted in objects:
-            if not self.hub.store.path(wanted["oid"]).exists():
-                links = {"upload": f"{self.hub.url}/lfs/{wanted['oid']}", "verify": f"{self.hub.url}/lfs-verify"}
-                wanted["actions"] = {name: {"href": href} for name, href in links.items()}
+            if wanted["oid"] not in repo.lfs:
+                upload = f"{self.hub.url}/lfs/{repo.address}/{wanted['oid']}"
+                wanted["actions"] = {"upload": {"href": upload}, "verify": {"href": f"{self.hub.url}/lfs-verify"}}
         self.answer(200, {"transfer": "basic", "objects": objects})
 
-    def lfs_upload(self, oid: str) -> None:
+    def lfs_upload(self, type: str, id: str, oid: str) -> None:
         if hashlib.sha256(self.body).hexdigest() != oid:
             raise Refusal(400, message="the content does not have this SHA-256")
         self.hub.store.add(self.body, lfs=True)
+        self.repo(type, id).lfs.add(oid)
         self.answer(200, {})
 
     def lfs_verify(self) -> None:
@@ -335,7 +341,7 @@ ROUTES: tuple[tuple[tuple[str, ...], str, Callable[..., Any]], ...] = (
     (("GET",), API + "/tree/(?P<revision>[^/]+)(?P<path>/.*)?", Handler.tree),
     (("GET",), API, Handler.info),
     (("POST",), WEB + r"\.git/info/lfs/objects/batch", Handler.lfs_batch),
-    (("PUT",), "/lfs/(?P<oid>[0-9a-f]{64})", Handler.lfs_upload),
+    (("PUT",), "/lfs" + WEB + "/(?P<oid>[0-9a-f]{64})", Handler.lfs_upload),
     (("POST",), "/lfs-verify", Handler.lfs_verify),
     (("GET", "HEAD"), WEB + "/resolve/(?P<revision>[^/]+)/(?P<path>.+)", Handler.resolve),
 )

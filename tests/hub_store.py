@@ -83,12 +83,13 @@ class Commit:
 
 @dataclass
 class Repo:
-    """One repository; a revision is the list of its commits, oldest first."""
+    """One repository; a revision is the list of its commits, oldest first; `lfs` are the large files it was sent."""
 
     id: str
     type: str
     private: bool = False
     revisions: dict[str, list[Commit]] = field(default_factory=dict)
+    lfs: set[str] = field(default_factory=set)
 
     @property
     def address(self) -> str:
@@ -110,6 +111,7 @@ class Repo:
         seed = json.dumps([self.id, self.type, revision, len(history), message, sorted(files)])
         commit = Commit(hashlib.sha1(seed.encode()).hexdigest(), message, tuple(operations), files)
         history.append(commit)
+        self.lfs |= {blob.sha256 for blob in files.values() if blob.lfs}
         return commit
 
     def open_pull_request(self, revision: str) -> str:
