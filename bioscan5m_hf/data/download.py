@@ -126,13 +126,7 @@ def download(
     files = plan(packages, splits, registry=registry)
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    places: dict[str, Path] = {}
-    for path in walk(folder):
-        places.setdefault(path.name, path)
-    for package in files:
-        if package.name in places and (fault := _fault(places[package.name], package)):
-            hint = "move it away and run the same command again"
-            raise ReleaseError(f"is not the official file: {fault}", file=str(places[package.name]), hint=hint)
+    places = _in_place(folder, files)
     missing = [package for package in files if package.name not in places]
     if missing:
         _check_space(folder, missing)
@@ -154,7 +148,7 @@ def summary(packages: Iterable[Package], folder: Path) -> str:
     sizes = [package.size for package in packages]
     about = "about " if any(package.approximate for package in packages) else ""
     unknown = f" and {sizes.count(None)} of unknown size" if None in sizes else ""
-    begun = sum(_begun(folder, package) for package in packages)
+    begun = sum(_size(_part(folder, package)) for package in packages)
     already = f" ({_gigabytes(begun)} of it are here)" if begun else ""
     files = f"{len(packages)} file{'s' if len(packages) > 1 else ''}"
     return f"{files}, {about}{_gigabytes(sum(size or 0 for size in sizes))}{unknown}{already}, to {folder}"
@@ -174,15 +168,23 @@ def _cover(packages: list[Package], wanted: tuple[str, ...], name: str) -> list[
         photographs = sum(group[0].specimens for group in choice)
         return photographs, sum(not p.md5 for p in files), sum(p.size or 0 for p in files), len(files)
 
-    subsets = (itertools.combinations(groups, count) for count in range(1, len(groups) + 1))
-    covers = [
-        subset
-        for subset in itertools.chain.from_iterable(subsets)
-        if {split for group in subset for split in group[0].splits} >= set(wanted)
-    ]
+    choices = (choice for n in range(1, len(groups) + 1) for choice in itertools.combinations(groups, n))
+    covers = [choice for choice in choices if {s for group in choice for s in group[0].splits} >= set(wanted)]
     if not covers:
         raise ReleaseError(f"no published files of {name} hold {', '.join(wanted)}")
     return [package for group in min(covers, key=cost) for package in group]
+
+
+def _in_place(folder: Path, files: list[Package]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in walk(folder):
+        found.setdefault(path.name, path)
+    places = {package.name: found[package.name] for package in files if package.name in found}
+    for package in files:
+        if package.name in places and (fault := _fault(places[package.name], package)):
+            hint = "move it away and run the same command again"
+            raise ReleaseError(f"is not the official file: {fault}", file=str(places[package.name]), hint=hint)
+    return places
 
 
 def _gigabytes(size: int) -> str:
@@ -193,13 +195,12 @@ def _part(folder: Path, package: Package) -> Path:
     return folder / f"{package.name}.part"
 
 
-def _begun(folder: Path, package: Package) -> int:
-    part = _part(folder, package)
-    return part.stat().st_size if part.exists() else 0
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _check_space(folder: Path, packages: list[Package]) -> None:
-    needed = sum(max(0, (package.size or 0) - _begun(folder, package)) for package in packages)
+    needed = sum(max(0, (package.size or 0) - _size(_part(folder, package))) for package in packages)
     free = shutil.disk_usage(folder).free
     if needed > free:
         message = f"{_gigabytes(needed)} are needed, {_gigabytes(free)} are free"
@@ -266,7 +267,7 @@ def _append(url: str, part: Path, package: Package, bar: tqdm[NoReturn], *, hub:
     from huggingface_hub import get_session
     from huggingface_hub.utils import build_hf_headers
 
-    begun = part.stat().st_size if part.exists() else 0
+    begun = _size(part)
     if begun == package.bytes:
         return
     headers = {**(build_hf_headers() if hub else {}), "Accept-Encoding": "identity"}
@@ -313,10 +314,10 @@ class _Stalled:
 
     def __init__(self, part: Path) -> None:
         self._part, self._fruitless = part, 0
-        self._most = part.stat().st_size if part.exists() else 0
+        self._most = _size(part)
 
     def __call__(self, state: RetryCallState) -> bool:
-        arrived = self._part.stat().st_size if self._part.exists() else 0
+        arrived = _size(self._part)
         self._fruitless = 0 if arrived > self._most else self._fruitless + 1
         self._most = max(self._most, arrived)
         return self._fruitless >= FRUITLESS_ATTEMPTS

@@ -63,7 +63,12 @@ class Package:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """HTTP addresses of the mirrors; those on the Hub begin with `HF_ENDPOINT`."""
+        """HTTP addresses of the mirrors; those on the Hub begin with `HF_ENDPOINT`.
+
+        Examples:
+            >>> find("BIOSCAN_5M_Insect_bbox.tsv").urls
+            ()
+        """
         return tuple(_http_address(mirror) for mirror in self.mirrors)
 
     @property

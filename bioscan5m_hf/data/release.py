@@ -123,6 +123,13 @@ class Release:
 
         Raises:
             ReleaseError: there is none, or the zip cannot be read.
+
+        Examples:
+            >>> import tempfile
+            >>> folder = Path(tempfile.mkdtemp())
+            >>> _ = (folder / "BIOSCAN_5M_Insect_Dataset_metadata.csv").write_text("processid")
+            >>> Release.open(folder).metadata().format
+            'csv'
         """
         if format is not None and format not in METADATA_MEMBERS:
             raise ReleaseError(f"unknown metadata format {format!r}", hint=f"use one of {', '.join(METADATA_MEMBERS)}")
@@ -144,7 +151,15 @@ class Release:
         )
 
     def image_packages(self) -> tuple[str, ...]:
-        """Give the image packages of which at least one archive is there."""
+        """Give the image packages of which at least one archive is there.
+
+        Examples:
+            >>> import tempfile
+            >>> folder = Path(tempfile.mkdtemp())
+            >>> _ = (folder / "BIOSCAN_5M_cropped.01.zip").write_bytes(b"")
+            >>> Release.open(folder).image_packages()
+            ('cropped',)
+        """
         return tuple(name for name in IMAGE_PACKAGES if self._present(name))
 
     def archives(self, image_package: str) -> tuple[Archive, ...]:
@@ -158,6 +173,14 @@ class Release:
 
         Raises:
             ReleaseError: there is no such image package, or no archive of it.
+
+        Examples:
+            >>> import tempfile
+            >>> folder = Path(tempfile.mkdtemp())
+            >>> for suffix in ("pretrain", "pretrain.01", "pretrain.02"):
+            ...     _ = (folder / f"BIOSCAN_5M_cropped_256_{suffix}.zip").write_bytes(b"")
+            >>> [archive.package.name for archive in Release.open(folder).archives("cropped_256")]
+            ['BIOSCAN_5M_cropped_256_pretrain.zip']
         """
         _check_image_package(image_package)
         present = self._present(image_package)
@@ -178,6 +201,13 @@ class Release:
 
         Args:
             image_package: `cropped_256`, `original_256`, `cropped` or `original_full`.
+
+        Examples:
+            >>> import tempfile
+            >>> folder = Path(tempfile.mkdtemp())
+            >>> _ = (folder / "BIOSCAN_5M_cropped.01.zip").write_bytes(b"")
+            >>> Release.open(folder).missing_parts("cropped")
+            ('BIOSCAN_5M_cropped.02.zip',)
         """
         _check_image_package(image_package)
         archives = self.archives(image_package) if self._present(image_package) else ()
@@ -185,7 +215,14 @@ class Release:
         return tuple(dict.fromkeys(names))
 
     def boxes(self) -> str | None:
-        """Give the path of the table of bounding boxes; None where it is not there."""
+        """Give the path of the table of bounding boxes; None where it is not there.
+
+        Examples:
+            >>> import tempfile
+            >>> folder = Path(tempfile.mkdtemp())
+            >>> Release.open(folder).boxes() is None
+            True
+        """
         return self._locate(next(package.name for package in PACKAGES if package.kind == "boxes"))
 
     def _present(self, image_package: str) -> list[Archive]:

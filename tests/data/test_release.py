@@ -302,3 +302,12 @@ class TestRemote:
         release = Release.open("hf://datasets/me/release")
         assert release.metadata().path == f"hf://datasets/me/release/{METADATA}"
         assert release.image_packages() == ("cropped",)
+
+
+class TestReal:
+    def test_real_photographs_are_one_part_of_a_release(self, shared_data):
+        release = Release.open(shared_data / "real_images")
+        assert release.metadata().member == METADATA_MEMBERS["csv"]
+        assert release.image_packages() == ("original_full",)
+        assert len(release.missing_parts("original_full")) == 4
+        assert release.boxes() is not None
