@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -137,14 +137,13 @@ def download(
     return [places[package.name] for package in files]
 
 
-def summary(packages: Iterable[Package], folder: Path) -> str:
+def summary(packages: Sequence[Package], folder: Path) -> str:
     """Say how much will be fetched and where to.
 
     Examples:
         >>> summary(plan(["cropped_256"], ["train", "val"]), Path("release"))
         '3 files, 5.8 GB, to release'
     """
-    packages = list(packages)
     sizes = [package.size for package in packages]
     about = "about " if any(package.approximate for package in packages) else ""
     unknown = f" and {sizes.count(None)} of unknown size" if None in sizes else ""
