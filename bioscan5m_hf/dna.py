@@ -28,12 +28,12 @@ def strip_n(barcodes: pa.Array) -> pa.Array:
     return pc.utf8_trim(barcodes, characters="N")
 
 
-def only_letters(barcodes: pa.Array, letters: str = IUPAC) -> bool:
+def only_letters(barcodes: pa.Array, letters: str | bytes = IUPAC) -> bool:
     """Tell whether no sequence holds a byte outside `letters`; one pass over the bytes of the array.
 
     Args:
         barcodes: string array without offset into a parent, nulls allowed.
-        letters: the allowed ASCII letters.
+        letters: the allowed ASCII letters, or any bytes.
 
     Examples:
         >>> only_letters(pa.array(["ACGT", "ACGN"])), only_letters(pa.array(["ACGX"]))
@@ -44,7 +44,8 @@ def only_letters(barcodes: pa.Array, letters: str = IUPAC) -> bool:
         return True
     width = np.int64 if pa.types.is_large_string(barcodes.type) else np.int32
     ends = np.frombuffer(offsets, width, len(barcodes) + 1, barcodes.offset * np.dtype(width).itemsize)
-    return not bytes(memoryview(data)[ends[0] : ends[-1]]).translate(None, letters.encode())
+    allowed = letters if isinstance(letters, bytes) else letters.encode()
+    return not bytes(memoryview(data)[ends[0] : ends[-1]]).translate(None, allowed)
 
 
 def foreign_letters(barcode: str, letters: str = IUPAC) -> str:

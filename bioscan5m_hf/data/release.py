@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from bioscan5m_hf.data.packages import IMAGE_PACKAGES, METADATA_MEMBERS, PACKAGES, Package
+from bioscan5m_hf.data.packages import IMAGE_PACKAGES, INVENTED, METADATA_MEMBERS, PACKAGES, Package
 from bioscan5m_hf.errors import ReleaseError
 
 
@@ -102,7 +102,11 @@ class Release:
             raise ReleaseError(
                 f"there is no release folder {address}", hint="give the folder that holds the official zips"
             )
-        official = {package.name for package in PACKAGES} | {_base(member) for member in METADATA_MEMBERS.values()}
+        official = (
+            {INVENTED}
+            | {package.name for package in PACKAGES}
+            | {_base(member) for member in METADATA_MEMBERS.values()}
+        )
         found: dict[str, str | None] = {}
         strangers = []
         for path in walk(folder):
@@ -213,6 +217,10 @@ class Release:
         archives = self.archives(image_package) if self._present(image_package) else ()
         names = [name for archive in archives for name in _missing_siblings(archive, archives)]
         return tuple(dict.fromkeys(names))
+
+    def invented(self) -> bool:
+        """Tell whether the release says that it is invented."""
+        return self._locate(INVENTED) is not None
 
     def boxes(self) -> str | None:
         """Give the path of the table of bounding boxes; None where it is not there.

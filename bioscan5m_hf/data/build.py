@@ -1,0 +1,397 @@
+"""The builder: a release in, a dataset folder out; goes on where it was stopped."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import shutil
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from tqdm.auto import tqdm
+
+from ..errors import Bioscan5mError, OutputError, ReleaseError
+from ..splits import SPLIT_NAMES
+from . import manifest, shards
+from .archives import Members, read_members
+from .checks import Rejection
+from .intake import Policy, take_in
+from .manifest import Config, Manifest
+from .packages import IMAGE_PACKAGES
+from .pairing import ROW_BYTES, Pairs, pair
+from .parquet import shard_rows, take_rows, write_shard
+from .release import Archive, Release, Source
+from .schema import arrow_schema, taxonomy_fields
+from .shards import ImageJob, MetadataJob, Outcome, write_images, write_metadata
+from .taxa import lineages, taxonomy_table
+from .workers import executor, ordered_map
+
+
+METADATA, TAXONOMY, SAMPLE = "metadata", "taxonomy", "sample"
+CONFIGS = (*IMAGE_PACKAGES, METADATA, TAXONOMY, SAMPLE)
+SAMPLE_ROWS = 400
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a build is done.
+
+    Args:
+        workers: local processes; by default the processor's cores.
+        scheduler: address of a Dask scheduler to use instead.
+        policy: what is done about bad records.
+        decode: decode every photograph as a check.
+        metadata_format: `csv` or `jsonld`; by default CSV where both are there.
+        progress: show progress bars on a terminal.
+    """
+
+    workers: int | None = None
+    scheduler: str | None = None
+    policy: Policy = field(default_factory=Policy)
+    decode: bool = False
+    metadata_format: str | None = None
+    progress: bool = False
+
+
+@dataclass
+class Workshop:
+    """What the stages of a build share.
+
+    Args:
+        folder: the dataset folder.
+        state: its manifest.
+        pool: where jobs run.
+        options: how the build is done.
+        say: told what a user should know.
+        packages: the image packages of this build.
+    """
+
+    folder: Path
+    state: Manifest
+    pool: Executor
+    options: Options
+    say: Callable[[str], None]
+    packages: Sequence[str]
+
+
+def build(
+    release: Release | str | Path,
+    folder: str | Path,
+    packages: Sequence[str] | None = None,
+    options: Options | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Manifest:
+    """Build a dataset folder, or go on with it, or add packages to it.
+
+    Args:
+        release: the official files: a folder, an address, or an open `Release`.
+        folder: the dataset folder: new, empty, or built before.
+        packages: image packages to build; by default all that the release has.
+        options: how it is done.
+        say: is told what a user should know, a line at a time.
+
+    Returns:
+        The state of the folder.
+
+    Raises:
+        ReleaseError: something is wrong with the release; what is finished stays, and the same call goes on.
+        OutputError: the folder cannot be used.
+    """
+    options = options or Options()
+    release = release if isinstance(release, Release) else Release.open(release)
+    packages = release.image_packages() if packages is None else packages
+    folder = Path(folder)
+    state = Manifest.load(folder)
+    source = release.metadata(options.metadata_format)
+    archives = {package: release.archives(package) for package in packages}
+    try:
+        with manifest.locked(folder), executor(options.workers, options.scheduler) as pool:
+            state.invented = release.invented()
+            shop = Workshop(folder, state, pool, options, say, tuple(archives))
+            build_metadata(shop, source)
+            build_taxonomy(shop)
+            for package, found in archives.items():
+                build_images(shop, package, found, release.missing_parts(package))
+            build_sample(shop)
+            finish(shop)
+    except BrokenProcessPool as error:
+        raise Bioscan5mError("a worker process was killed (memory?): run the same command to go on") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OutputError(
+                f"no room left on the device of {folder} ({error.strerror}); what is finished is kept: "
+                "make room and run the same command to go on"
+            ) from error
+        raise
+    return state
+
+
+def build_metadata(shop: Workshop, source: Source) -> None:
+    """Write the `metadata` config: all records, without photographs."""
+    policy = shop.options.policy
+    inputs = {Path(source.path).name: identity(source.path, source.member)}
+    key = manifest.digest(METADATA, inputs, source.format, asdict(policy))
+    _check_stale(shop, key)
+    config = _open_config(shop, METADATA, key, inputs)
+    if config.complete and all(shop.state.done(METADATA, file, key) for file in config.shards):
+        return
+    shop.say(f"reading {Path(source.path).name}")
+    spill = shop.folder / manifest.FOLDER / "spill"
+    shutil.rmtree(spill, ignore_errors=True)
+    try:
+        intake = take_in(source, spill, shop.pool, policy)
+        write_rejections(shop, METADATA, intake.rejections)
+        config.counts = {
+            "records": intake.records,
+            "rows": len(intake.split),
+            "rejected": len(intake.rejections),
+        }
+        config.notes = intake.notes
+        jobs: list[tuple[str, MetadataJob]] = []
+        row_bytes = max(1, intake.nbytes // max(1, len(intake.split)))
+        for split in SPLIT_NAMES:
+            first, last = intake.bounds(split)
+            cuts = shards.bounds(np.full(last - first, row_bytes), shards.METADATA_SHARD_BYTES)
+            for index, (start, stop) in enumerate(cuts):
+                name = shards.shard_name(METADATA, split, index, len(cuts))
+                jobs.append((name, MetadataJob(shop.folder / name, intake.pieces(first + start, first + stop))))
+        run_jobs(shop, METADATA, write_metadata, jobs)
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+def build_taxonomy(shop: Workshop) -> None:
+    """Write the `taxonomy` config from the shards of the metadata."""
+    metadata = shop.state.configs[METADATA]
+    key = manifest.digest(TAXONOMY, metadata.key)
+    config = _open_config(shop, TAXONOMY, key, metadata.inputs)
+    name = shards.shard_name(TAXONOMY, "train", 0, 1)
+    if not shop.state.done(TAXONOMY, name, key):
+        files = [file for split in SPLIT_NAMES for file in shop.state.files(METADATA, split)]
+        table = taxonomy_table(ordered_map(shop.pool, lineages, files))
+        rows = write_shard(shop.folder / name, arrow_schema(taxonomy_fields(SPLIT_NAMES)), [table])
+        _record(shop, TAXONOMY, name, Outcome(rows, (shop.folder / name).stat().st_size, []))
+    _close_config(shop, TAXONOMY, config, [name])
+
+
+def build_images(shop: Workshop, package: str, archives: Sequence[Archive], missing: Sequence[str]) -> None:
+    """Write an image config: the records of the splits its archives hold, with their photographs."""
+    options, metadata = shop.options, shop.state.configs[METADATA]
+    paths = [archive.path for archive in archives]
+    cache = shop.folder / manifest.FOLDER / "cache"
+    read = functools.partial(read_members, image_package=package, cache=str(cache))
+    shop.say(f"{package}: reading the directories of {len(paths)} archives")
+    members = list(ordered_map(shop.pool, read, paths))
+    shutil.rmtree(cache, ignore_errors=True)
+    inputs = {one.file: one.identity for one in members}
+    key = manifest.digest(package, inputs, metadata.key, options.policy.skip, options.decode)
+    config = _open_config(shop, package, key, inputs)
+    pairs = _pair_all(shop, members)
+    rejections = [bad for one in members for bad in one.rejections]
+    rejections += [bad for found in pairs.values() for bad in found.rejections]
+    _stop_at(rejections, options.policy.skip, package, missing)
+    write_rejections(shop, package, rejections)
+    config.counts = {
+        "records": sum(shop.state.rows(METADATA, split) for split in pairs),
+        "photographs": sum(len(one.split) + len(one.rejections) for one in members),
+    }
+    config.notes = [f"{package}: {name} is not there" for name in missing]
+    run_jobs(shop, package, write_images, list(_image_jobs(shop, package, paths, pairs)))
+    config.counts["rows"] = sum(entry["rows"] for entry in config.shards.values())
+    shop.state.save()
+
+
+def build_sample(shop: Workshop) -> None:
+    """Write the `sample` config: a few hundred specimens over all splits and orders, from the default image package.
+
+    Of every order in every split those with the smallest MD5 keys are taken, in turns, until there are `SAMPLE_ROWS`;
+    at least one of each.
+    """
+    package = next((name for name in IMAGE_PACKAGES if name in shop.state.configs), None)
+    if package is None:
+        return
+    source = shop.state.configs[package]
+    key = manifest.digest(SAMPLE, package, source.key)
+    config = _open_config(shop, SAMPLE, key, source.inputs)
+    chosen = _choose_sample(shop, package)
+    names = []
+    for split, places in chosen.items():
+        name = shards.shard_name(SAMPLE, split, 0, 1)
+        names.append(name)
+        if not shop.state.done(SAMPLE, name, key):
+            tables = list(take_rows(shop.state.files(package, split), places))
+            rows = write_shard(shop.folder / name, tables[0].schema, [pa.concat_tables(tables)])
+            _record(shop, SAMPLE, name, Outcome(rows, (shop.folder / name).stat().st_size, []))
+    config.counts = {"rows": sum(entry["rows"] for entry in config.shards.values())}
+    config.notes = [f"the photographs are those of {package}"]
+    _close_config(shop, SAMPLE, config, names)
+
+
+def finish(shop: Workshop) -> None:
+    """Write what is said of the whole folder: the list of rejections and the card."""
+    from .card import write_card
+
+    folder = shop.folder / manifest.FOLDER / "rejected"
+    everything = [bad for file in sorted(folder.glob("*.csv")) for bad in manifest.read_rejected(file)]
+    manifest.write_rejected(shop.folder / manifest.REJECTED, everything)
+    write_card(shop.state)
+
+
+def run_jobs(shop: Workshop, config: str, function: Callable[[Any], Outcome], jobs: Sequence[tuple[str, Any]]) -> None:
+    """Run the shard jobs of a config that are not done yet, and record each as it finishes."""
+    key = shop.state.configs[config].key
+    open_jobs = [(name, job) for name, job in jobs if not shop.state.done(config, name, key)]
+    if len(open_jobs) < len(jobs):
+        shop.say(f"{config}: {len(jobs) - len(open_jobs)} of {len(jobs)} shards are there already")
+    outcomes = ordered_map(shop.pool, function, [job for _, job in open_jobs])
+    shown = tqdm(outcomes, config, len(open_jobs), unit=" shards", disable=None if shop.options.progress else True)
+    for (name, _), outcome in zip(open_jobs, shown, strict=True):
+        _record(shop, config, name, outcome)
+    _close_config(shop, config, shop.state.configs[config], [name for name, _ in jobs])
+
+
+def write_rejections(shop: Workshop, name: str, rejections: Iterable[Rejection]) -> None:
+    """Keep the rejections of a config or shard until the build is finished."""
+    manifest.write_rejected(_rejected_file(shop, name), rejections)
+
+
+def identity(path: str, member: str | None = None) -> str:
+    """Say what a file is without reading it whole: CRC-32 and size of an archive's member, else size and time.
+
+    Args:
+        path: local path or URL.
+        member: name inside the zip at `path`.
+    """
+    if member is not None:
+        with fsspec.open(path, "rb") as stream, zipfile.ZipFile(stream) as archive:
+            info = archive.getinfo(member)
+            return f"{info.CRC:08x}-{info.file_size}"
+    system, inner = fsspec.url_to_fs(path)
+    info = system.info(inner)
+    return "-".join(str(info[name]) for name in ("size", "ETag", "mtime") if name in info)
+
+
+def _check_stale(shop: Workshop, key: str) -> None:
+    """Refuse to leave photographs beside metadata they were not built from."""
+    known = shop.state.configs.get(METADATA)
+    others = [name for name in IMAGE_PACKAGES if name in shop.state.configs and name not in shop.packages]
+    if known is not None and known.key != key and others:
+        raise OutputError(
+            f"{shop.folder} holds {', '.join(others)}, built from other metadata or options: build "
+            f"{'them' if len(others) > 1 else 'it'} again in the same call (--package), or name a new folder"
+        )
+
+
+def _open_config(shop: Workshop, name: str, key: str, inputs: dict[str, str]) -> Config:
+    known = shop.state.configs.get(name)
+    if known is not None and known.key == key:
+        return known
+    if known is not None:
+        changed = sorted({file for file in {*known.inputs, *inputs} if known.inputs.get(file) != inputs.get(file)})
+        why = f"{', '.join(changed)} changed since the last build" if changed else "the options changed"
+        shop.say(f"{name}: {why}; all shards are made anew")
+    shop.state.configs[name] = Config(key, inputs, shards=known.shards if known else {})
+    shop.state.save()
+    return shop.state.configs[name]
+
+
+def _close_config(shop: Workshop, name: str, config: Config, files: Sequence[str]) -> None:
+    """Forget and remove the shards of an earlier plan."""
+    for file in set(config.shards) - set(files):
+        del config.shards[file]
+        _rejected_file(shop, file).unlink(missing_ok=True)
+    wanted = {shop.folder / file for file in files}
+    for path in (shop.folder / name).glob("*"):
+        if path not in wanted:
+            path.unlink()
+    config.complete = True
+    shop.state.save()
+
+
+def _rejected_file(shop: Workshop, name: str) -> Path:
+    return shop.folder / manifest.FOLDER / "rejected" / f"{name.replace('/', '-')}.csv"
+
+
+def _record(shop: Workshop, config: str, name: str, outcome: Outcome) -> None:
+    write_rejections(shop, name, outcome.rejections)
+    entry = {"rows": outcome.rows, "bytes": outcome.bytes, "key": shop.state.configs[config].key}
+    shop.state.configs[config].shards[name] = entry
+    shop.state.save()
+
+
+def _pair_all(shop: Workshop, members: Sequence[Members]) -> dict[str, Pairs]:
+    covered = sorted({code for one in members for code in np.unique(one.split).tolist()})
+    names = [SPLIT_NAMES[code] for code in covered]
+    return {
+        split: pair(split, shop.state.files(METADATA, split), members, shop.state.rows(METADATA, split))
+        for split in names
+    }
+
+
+def _stop_at(rejections: Sequence[Rejection], skip: bool, package: str, missing: Sequence[str]) -> None:
+    if not rejections or skip:
+        return
+    bad = rejections[0]
+    more = f" (and {len(rejections) - 1} more like it or worse)" if len(rejections) > 1 else ""
+    hint = f"{', '.join(missing)} is missing: fetch it, or " if missing else "correct the files, or "
+    hint += "leave such specimens out with --on-error skip"
+    raise ReleaseError(f"{package}: {bad.reason}{more}", file=bad.file, processid=bad.processid, hint=hint)
+
+
+def _image_jobs(
+    shop: Workshop, package: str, paths: Sequence[str], pairs: dict[str, Pairs]
+) -> Iterable[tuple[str, ImageJob]]:
+    for split, found in pairs.items():
+        cuts = shards.bounds(found.nbytes, shards.SHARD_BYTES)
+        for index, (start, stop) in enumerate(cuts):
+            name = shards.shard_name(package, split, index, len(cuts))
+            job = ImageJob(
+                path=shop.folder / name,
+                metadata=shop.state.files(METADATA, split),
+                rows=found.rows[start:stop],
+                archives=tuple(paths),
+                archive=found.archive[start:stop],
+                members=found.members[start:stop],
+                skip=shop.options.policy.skip,
+                decode=shop.options.decode,
+            )
+            yield name, job
+
+
+def _choose_sample(shop: Workshop, package: str) -> dict[str, npt.NDArray[np.int64]]:
+    turns, codes, places = [], [], []
+    names = [split for split in SPLIT_NAMES if shop.state.files(package, split)]
+    for code, split in enumerate(names):
+        files = shop.state.files(package, split)
+        tables = take_rows(files, np.arange(shard_rows(files)), ["order"])
+        orders = pa.concat_tables(tables)["order"].combine_chunks().dictionary_encode()
+        group = orders.indices.fill_null(len(orders.dictionary)).to_numpy()
+        by_group = np.argsort(group, kind="stable")
+        starts = np.searchsorted(group[by_group], group[by_group])
+        turn = np.empty(len(group), np.int64)
+        turn[by_group] = np.arange(len(group)) - starts
+        turns.append(turn)
+        codes.append(np.full(len(group), code))
+        places.append(np.arange(len(group)))
+    if not turns:
+        return {}
+    turn, split_code, place = map(np.concatenate, (turns, codes, places))
+    rows = max(SAMPLE_ROWS, int((turn == 0).sum()))
+    chosen = np.lexsort((place, split_code, turn))[:rows]
+    return {
+        split: np.sort(place[chosen[split_code[chosen] == code]])
+        for code, split in enumerate(names)
+        if (split_code[chosen] == code).any()
+    }
+
+
+__all__ = ["CONFIGS", "METADATA", "ROW_BYTES", "SAMPLE", "TAXONOMY", "Options", "build"]

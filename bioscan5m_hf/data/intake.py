@@ -1,0 +1,304 @@
+"""First pass over the metadata: every record typed, checked and spilled to disk, only its keys kept in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .. import splits
+from ..dna import IUPAC, only_letters
+from ..errors import ReleaseError
+from .checks import Rejection
+from .keys import Keys, equal_neighbours, md5_keys, order, text_keys
+from .metadata import Block, column_notes, parse, read_blocks
+from .release import Source
+from .schema import specimen_fields
+from .workers import ordered_map
+
+
+@dataclass
+class Spilled:
+    """One block on disk, its records sorted by split and MD5 key.
+
+    Args:
+        path: Arrow IPC file.
+        split: uint8 codes into `splits.SPLIT_NAMES`, shape (n,).
+        keys: MD5 keys of the process ids, shape (n, 2).
+        barcodes: keys of the barcodes, shape (n, 2).
+        rows: places in the block, shape (n,).
+        records: records the block held, good and bad.
+        nbytes: size of the good ones in memory.
+        lower_case: how many barcodes have lower-case letters.
+        rejections: the bad ones, `row` counted from the block's start.
+    """
+
+    path: Path
+    split: npt.NDArray[np.uint8]
+    keys: Keys
+    barcodes: Keys
+    rows: npt.NDArray[np.int64]
+    records: int
+    nbytes: int
+    lower_case: int
+    rejections: list[Rejection]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows of one spilled block that belong to a shard.
+
+    Args:
+        path: Arrow IPC file.
+        start: first row.
+        stop: row after the last.
+        leave: rows between them that do not belong.
+    """
+
+    path: Path
+    start: int
+    stop: int
+    leave: tuple[int, ...] = ()
+
+
+@dataclass
+class Intake:
+    """All records of a release: on disk in blocks, with arrays of their keys in shard order.
+
+    Args:
+        blocks: the spilled blocks.
+        split: uint8 codes, sorted, shape (n,).
+        keys: MD5 keys, sorted within a split, shape (n, 2).
+        block: which block each record is in, shape (n,).
+        place: where in the block, shape (n,).
+        records: records read, good and bad.
+        nbytes: size of the good ones in memory.
+        rejections: the bad ones, with `row` counted from the file's start.
+        notes: what a user should be told.
+    """
+
+    blocks: list[Path]
+    split: npt.NDArray[np.uint8]
+    keys: Keys
+    block: npt.NDArray[np.int64]
+    place: npt.NDArray[np.int64]
+    records: int
+    nbytes: int
+    rejections: list[Rejection] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def bounds(self, split: str) -> tuple[int, int]:
+        """Give start and stop of a split's records in shard order."""
+        code = splits.SPLIT_NAMES.index(split)
+        low, high = np.searchsorted(self.split, [code, code + 1])
+        return int(low), int(high)
+
+    def pieces(self, start: int, stop: int) -> tuple[Piece, ...]:
+        """Say where the records from `start` to `stop` of the shard order are on disk."""
+        blocks, places = self.block[start:stop], self.place[start:stop]
+        pieces = []
+        for block in np.unique(blocks).tolist():
+            inside = np.sort(places[blocks == block])
+            low, high = int(inside[0]), int(inside[-1]) + 1
+            leave = np.setdiff1d(np.arange(low, high), inside) if high - low != len(inside) else ()
+            pieces.append(Piece(self.blocks[block], low, high, tuple(map(int, leave))))
+        return tuple(pieces)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is done about records that are not as they should be.
+
+    Args:
+        skip: go on after a bad record and list it, instead of raising.
+        upper_case: write barcodes in upper case.
+        official: a barcode in two splits is an error.
+    """
+
+    skip: bool = False
+    upper_case: bool = False
+    official: bool = False
+
+
+def take_in(source: Source, folder: Path, pool: Executor, policy: Policy = Policy()) -> Intake:
+    """Read the metadata once.
+
+    Args:
+        source: the metadata file.
+        folder: for the spilled blocks; about the size of the CSV.
+        pool: where blocks are parsed.
+        policy: what is done about bad records.
+
+    Raises:
+        ReleaseError: a bad record, and the policy does not skip it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    header: list[Block] = []
+    jobs = _numbered(source, folder, header)
+    spilled: list[Spilled] = []
+    rejections: list[Rejection] = []
+    records = 0
+    for block in ordered_map(pool, functools.partial(spill, upper_case=policy.upper_case), jobs):
+        found = [dataclasses.replace(bad, row=records + (bad.row or 0) + 1) for bad in block.rejections]
+        _raise_unless(policy.skip, found)
+        rejections += found
+        block.rows += records + 1
+        records += block.records
+        spilled.append(block)
+    if not spilled:
+        raise ReleaseError("the file holds no records", file=source.path)
+    intake, rows, barcodes = _join(spilled, records)
+    file = header[0].file
+    duplicates = _duplicates(intake, rows, file)
+    _raise_unless(policy.skip, [rejection for _, rejection in duplicates])
+    intake.rejections = rejections + [rejection for _, rejection in duplicates]
+    intake.notes = column_notes(header[0].header, file) + _case_note(spilled, policy.upper_case)
+    _check_barcodes(intake, barcodes, rows, file, policy.official)
+    _keep(intake, np.setdiff1d(np.arange(len(rows)), [position for position, _ in duplicates]))
+    return intake
+
+
+def spill(job: tuple[Block, Path], *, upper_case: bool = False) -> Spilled:
+    """Parse a block, sort it by split and key, and write it to disk.
+
+    Args:
+        job: the block and the file to write.
+        upper_case: write barcodes in upper case.
+    """
+    block, path = job
+    parsed = parse(block)
+    table = parsed.table
+    barcodes = table["dna_barcode"].combine_chunks()
+    lower = (
+        pc.sum(pc.match_substring_regex(barcodes, "[a-z]")).as_py() or 0 if not only_letters(barcodes, IUPAC) else 0
+    )
+    if lower and upper_case:
+        barcodes = pc.utf8_upper(barcodes)
+        table = table.set_column(table.schema.get_field_index("dna_barcode"), "dna_barcode", barcodes)
+    split = pc.index_in(table["split"], pa.array(splits.SPLIT_NAMES)).to_numpy().astype(np.uint8)
+    by_key = order(parsed.keys, split)
+    table = table.take(by_key)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return Spilled(
+        path,
+        split[by_key],
+        parsed.keys[by_key],
+        text_keys(barcodes)[by_key],
+        parsed.rows[by_key],
+        parsed.records,
+        table.nbytes,
+        lower,
+        parsed.rejections,
+    )
+
+
+def gather(pieces: tuple[Piece, ...]) -> pa.Table:
+    """Read the records of a shard from the spilled blocks and put them in MD5 order.
+
+    Args:
+        pieces: where they are.
+    """
+    tables = []
+    for piece in pieces:
+        with pa.memory_map(str(piece.path)) as stream:
+            table = pa.ipc.open_file(stream).read_all().slice(piece.start, piece.stop - piece.start)
+        if piece.leave:
+            keep = np.setdiff1d(np.arange(len(table)), np.array(piece.leave) - piece.start)
+            table = table.take(keep)
+        tables.append(table)
+    if not tables:
+        return pa.schema(specimen_fields()).empty_table()
+    table = pa.concat_tables(tables).combine_chunks()
+    return table.take(order(md5_keys(table["processid"].combine_chunks())))
+
+
+def _numbered(source: Source, folder: Path, header: list[Block]) -> Iterator[tuple[Block, Path]]:
+    for number, block in enumerate(read_blocks(source)):
+        if not header:
+            header.append(Block(block.file, block.header, b""))
+        yield block, folder / f"block-{number:05d}.arrow"
+
+
+def _join(spilled: list[Spilled], records: int) -> tuple[Intake, npt.NDArray[np.int64], Keys]:
+    split = np.concatenate([block.split for block in spilled])
+    keys = np.concatenate([block.keys for block in spilled])
+    by_key = order(keys, split)
+    sizes = [len(block.split) for block in spilled]
+    intake = Intake(
+        blocks=[block.path for block in spilled],
+        split=split[by_key],
+        keys=keys[by_key],
+        block=np.repeat(np.arange(len(spilled)), sizes)[by_key],
+        place=np.concatenate([np.arange(size) for size in sizes])[by_key],
+        records=records,
+        nbytes=sum(block.nbytes for block in spilled),
+    )
+    rows = np.concatenate([block.rows for block in spilled])[by_key]
+    return intake, rows, np.concatenate([block.barcodes for block in spilled])[by_key]
+
+
+def _keep(intake: Intake, positions: npt.NDArray[np.int64]) -> None:
+    if len(positions) < len(intake.split):
+        for name in ("split", "keys", "block", "place"):
+            setattr(intake, name, getattr(intake, name)[positions])
+
+
+def _duplicates(intake: Intake, rows: npt.NDArray[np.int64], file: str) -> list[tuple[int, Rejection]]:
+    """Find records whose process id an earlier record has."""
+    by_key = np.lexsort((rows, intake.keys[:, 1], intake.keys[:, 0]))
+    found = []
+    for position in equal_neighbours(intake.keys[by_key]).tolist():
+        later, earlier = int(by_key[position]), int(by_key[position - 1])
+        processid = _record(intake, later)["processid"]
+        reason = f"duplicate processid {processid!r}: row {rows[earlier]} has it already"
+        found.append((later, Rejection(file, int(rows[later]), str(processid), reason)))
+    return found
+
+
+def _check_barcodes(intake: Intake, barcodes: Keys, rows: npt.NDArray[np.int64], file: str, official: bool) -> None:
+    """Note barcodes that stand in two splits; the official procedure does not quite rule that out."""
+    by_barcode = np.lexsort((intake.split, barcodes[:, 1], barcodes[:, 0]))
+    same = equal_neighbours(barcodes[by_barcode])
+    missing = (barcodes[by_barcode[same]] == text_keys(pa.array([""]))).all(axis=1)
+    crossing = same[(intake.split[by_barcode[same]] != intake.split[by_barcode[same - 1]]) & ~missing]
+    if not len(crossing):
+        return
+    pairs: Counter[tuple[str, str]] = Counter()
+    for position in crossing.tolist():
+        first, second = (splits.SPLIT_NAMES[intake.split[by_barcode[at]]] for at in (position - 1, position))
+        pairs[first, second] += 1
+    one, two = int(by_barcode[crossing[0] - 1]), int(by_barcode[crossing[0]])
+    where = ", ".join(f"{first} and {second}: {count}" for (first, second), count in sorted(pairs.items()))
+    names = [f"{_record(intake, at)['processid']} (row {rows[at]})" for at in (one, two)]
+    text = f"barcodes that stand in two splits: {len(crossing)} ({where}); for example {' and '.join(names)}"
+    if official:
+        raise ReleaseError(text, file=file, hint="leave --official off to accept them")
+    intake.notes.append(text)
+
+
+def _record(intake: Intake, position: int) -> dict[str, object]:
+    piece = intake.pieces(position, position + 1)
+    return gather(piece).to_pylist()[0]  # type: ignore[no-any-return]
+
+
+def _raise_unless(skip: bool, rejections: list[Rejection]) -> None:
+    if rejections and not skip:
+        bad = rejections[0]
+        hint = "correct the file, or leave such records out with --on-error skip"
+        raise ReleaseError(bad.reason, file=bad.file, row=bad.row, processid=bad.processid, hint=hint)
+
+
+def _case_note(spilled: list[Spilled], upper_case: bool) -> list[str]:
+    count = sum(block.lower_case for block in spilled)
+    done = "written in upper case" if upper_case else "left as they are (--upper-case changes them)"
+    return [f"barcodes with lower-case letters: {count}, {done}"] if count else []

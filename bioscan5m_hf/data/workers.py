@@ -1,0 +1,91 @@
+"""Where the work runs: in this process, in local processes, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+class InProcess(Executor):
+    """An executor that runs each job when it is submitted, in this process.
+
+    Examples:
+        >>> InProcess().submit(max, 1, 2).result()
+        2
+    """
+
+    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:  # noqa: ANN401
+        """Run the job now; its error is raised now as well."""
+        future: Future[Result] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def default_workers() -> int:
+    """Give the number of processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def executor(workers: int | None = None, scheduler: str | None = None) -> Iterator[Executor]:
+    """Open an executor for shard jobs; unfinished jobs are cancelled when it closes.
+
+    Args:
+        workers: number of local processes, by default the processor's cores; 1 works in this process.
+        scheduler: address of a Dask scheduler, such as `tcp://10.0.0.1:8786`; its workers must see the same files.
+
+    Raises:
+        ValueError: `workers` is less than 1.
+        ModuleNotFoundError: a scheduler is given and the extra `cluster` is not installed.
+    """
+    workers = default_workers() if workers is None else workers
+    if workers < 1:
+        raise ValueError(f"workers is {workers}: use 1 or more")
+    if scheduler is not None:
+        try:
+            from distributed import Client
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("a Dask scheduler needs `pip install 'bioscan5m-hf[cluster]'`") from error
+        with Client(scheduler, set_as_default=False) as client:
+            yield client.get_executor()
+    elif workers == 1:
+        yield InProcess()
+    else:
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def ordered_map(
+    pool: Executor, function: Callable[[Job], Result], jobs: Iterable[Job], window: int = 8
+) -> Iterator[Result]:
+    """Run jobs and yield their results in order, with at most `window` jobs and results in memory.
+
+    Args:
+        pool: where they run.
+        function: an importable function of one job.
+        jobs: drawn when there is room.
+        window: how many may be under way.
+
+    Examples:
+        >>> list(ordered_map(InProcess(), abs, [-1, -2]))
+        [1, 2]
+    """
+    waiting: deque[Future[Result]] = deque()
+    for job in jobs:
+        waiting.append(pool.submit(function, job))
+        if len(waiting) >= window:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
