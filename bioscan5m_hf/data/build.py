@@ -15,7 +15,6 @@ from typing import Any
 
 import fsspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from tqdm.auto import tqdm
 
@@ -30,6 +29,7 @@ from .packages import IMAGE_PACKAGES
 from .pairing import ROW_BYTES, Pairs, pair
 from .parquet import shard_rows, take_rows, write_shard
 from .release import Archive, Release, Source
+from .sample import choose_sample
 from .schema import arrow_schema, taxonomy_fields
 from .shards import ImageJob, MetadataJob, Outcome, write_images, write_metadata
 from .taxa import lineages, taxonomy_table
@@ -38,7 +38,6 @@ from .workers import executor, ordered_map
 
 METADATA, TAXONOMY, SAMPLE = "metadata", "taxonomy", "sample"
 CONFIGS = (*IMAGE_PACKAGES, METADATA, TAXONOMY, SAMPLE)
-SAMPLE_ROWS = 400
 
 
 @dataclass(frozen=True)
@@ -213,8 +212,7 @@ def build_images(shop: Workshop, package: str, archives: Sequence[Archive], miss
 def build_sample(shop: Workshop) -> None:
     """Write the `sample` config: a few hundred specimens over all splits and orders, from the default image package.
 
-    Of every order in every split those with the smallest MD5 keys are taken, in turns, until there are `SAMPLE_ROWS`;
-    at least one of each.
+    Of every order in every split those with the smallest MD5 keys are taken (`sample.choose_sample`).
     """
     package = next((name for name in IMAGE_PACKAGES if name in shop.state.configs), None)
     if package is None:
@@ -222,7 +220,7 @@ def build_sample(shop: Workshop) -> None:
     source = shop.state.configs[package]
     key = manifest.digest(SAMPLE, package, source.key)
     config = _open_config(shop, SAMPLE, key, source.inputs)
-    chosen = _choose_sample(shop, package)
+    chosen = choose_sample(_orders(shop, package))
     names = []
     for split, places in chosen.items():
         name = shards.shard_name(SAMPLE, split, 0, 1)
@@ -367,31 +365,14 @@ def _image_jobs(
             yield name, job
 
 
-def _choose_sample(shop: Workshop, package: str) -> dict[str, npt.NDArray[np.int64]]:
-    turns, codes, places = [], [], []
-    names = [split for split in SPLIT_NAMES if shop.state.files(package, split)]
-    for code, split in enumerate(names):
+def _orders(shop: Workshop, package: str) -> dict[str, pa.Array]:
+    orders = {}
+    for split in SPLIT_NAMES:
         files = shop.state.files(package, split)
-        tables = take_rows(files, np.arange(shard_rows(files)), ["order"])
-        orders = pa.concat_tables(tables)["order"].combine_chunks().dictionary_encode()
-        group = orders.indices.fill_null(len(orders.dictionary)).to_numpy()
-        by_group = np.argsort(group, kind="stable")
-        starts = np.searchsorted(group[by_group], group[by_group])
-        turn = np.empty(len(group), np.int64)
-        turn[by_group] = np.arange(len(group)) - starts
-        turns.append(turn)
-        codes.append(np.full(len(group), code))
-        places.append(np.arange(len(group)))
-    if not turns:
-        return {}
-    turn, split_code, place = map(np.concatenate, (turns, codes, places))
-    rows = max(SAMPLE_ROWS, int((turn == 0).sum()))
-    chosen = np.lexsort((place, split_code, turn))[:rows]
-    return {
-        split: np.sort(place[chosen[split_code[chosen] == code]])
-        for code, split in enumerate(names)
-        if (split_code[chosen] == code).any()
-    }
+        if files:
+            tables = take_rows(files, np.arange(shard_rows(files)), ["order"])
+            orders[split] = pa.concat_tables(tables)["order"].combine_chunks()
+    return orders
 
 
 __all__ = ["CONFIGS", "METADATA", "ROW_BYTES", "SAMPLE", "TAXONOMY", "Options", "build"]
