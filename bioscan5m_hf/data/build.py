@@ -45,7 +45,7 @@ class Options:
     """How a build is done.
 
     Args:
-        workers: local processes; by default the processor's cores.
+        workers: local processes; 1 works in this process, more need a script's `if __name__ == "__main__":`.
         scheduler: address of a Dask scheduler to use instead.
         policy: what is done about bad records.
         decode: decode every photograph as a check.
@@ -53,7 +53,7 @@ class Options:
         progress: show progress bars on a terminal.
     """
 
-    workers: int | None = None
+    workers: int = 1
     scheduler: str | None = None
     policy: Policy = field(default_factory=Policy)
     decode: bool = False

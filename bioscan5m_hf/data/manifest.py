@@ -161,8 +161,12 @@ def read_rejected(path: Path) -> list[Rejection]:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold a dataset folder for one build; the file `building` says that it is not finished.
+
+    Args:
+        folder: the dataset folder.
+        wait: wait for another process that holds it, instead of raising.
 
     Raises:
         OutputError: another process builds into it.
@@ -171,7 +175,7 @@ def locked(folder: Path) -> Iterator[None]:
     work.mkdir(parents=True, exist_ok=True)
     with (work / "lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise OutputError(f"another build is writing to {folder}: wait for it, or stop it") from error
         (work / "building").touch()
