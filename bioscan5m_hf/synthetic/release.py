@@ -20,6 +20,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from .. import splits
+from ..data.packages import INVENTED
 from ..errors import OutputError
 from .census import Census, take_census
 from .looks import look
@@ -67,7 +68,8 @@ def synthesize(
         metadata_only: write no images; sizes and boxes are then drawn from distributions, which takes a few
             minutes for millions of specimens and less than 1 GB of memory.
         progress: show a progress bar.
-        workers: processes that draw; None for one per processor.
+        workers: processes that draw; None for one per processor. More than one needs the usual guard
+            `if __name__ == "__main__":` in scripts; 1 draws in this process.
 
     Returns:
         The folder.
@@ -99,7 +101,7 @@ def synthesize(
                 _write_rows(part, census, jsonld, bar)
             else:
                 _write_images(part, census, list(dict.fromkeys(packages)), jsonld, workers, bar)
-        (part / "README.md").write_text(_README.format(specimens=specimens, seed=seed), encoding="utf-8")
+        (part / INVENTED).write_text(_README.format(specimens=specimens, seed=seed), encoding="utf-8")
         if root.exists():
             root.rmdir()
         part.rename(root)
@@ -160,8 +162,13 @@ def _write_images(
     archives: dict[str, ZipFile] = {}
     workers = workers or os.cpu_count() or 1
     with ExitStack() as stack:
-        pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
-        for first, drawn in enumerate(_in_order(pool, _draw, _jobs(census, packages), ahead=4 * workers)):
+        jobs = _jobs(census, packages)
+        if workers == 1:
+            batches: Iterator[list[Drawing]] = map(_draw, jobs)
+        else:
+            pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
+            batches = _in_order(pool, _draw, jobs, ahead=4 * workers)
+        for first, drawn in enumerate(batches):
             for row, (box, area, files) in enumerate(drawn, first * _BATCH):
                 boxes[row], pixels[row] = box, area
                 for archive, name, content in files:

@@ -1,0 +1,37 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check fix bench help
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 8
+
+demo: .venv/base  ## the main job on an invented release, into ./demo
+	$(BIN)/bioscan5m demo demo
+
+test: .venv/dev  ## all tests
+	$(BIN)/pytest -n 2
+
+check: .venv/dev  ## format, lint, types, the generated card
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/bioscan5m card loading_script/README.md --check
+
+fix: .venv/dev  ## format, repair lint, write the generated card
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/bioscan5m card loading_script/README.md
+
+bench: .venv/dev  ## speed and memory beside the peer, into benchmarks/
+	$(BIN)/python benchmarks/run.py
+
+.venv/base: setup.cfg pyproject.toml
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.11"'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -e .
+	@touch $@
+
+.venv/dev: .venv/base
+	$(BIN)/pip install --quiet -e '.[dev]'
+	@touch $@
