@@ -19,11 +19,15 @@ from .. import splits
 from ..dna import IUPAC, only_letters
 from ..errors import ReleaseError
 from .checks import Rejection
-from .keys import Keys, equal_neighbours, md5_keys, order, text_keys
+from .keys import Keys, equal_neighbours, order, text_keys
 from .metadata import Block, column_notes, parse, read_blocks
 from .release import Source
 from .schema import specimen_fields
 from .workers import ordered_map
+
+
+_KEY = ["md5 high", "md5 low"]
+"""Columns of the spilled blocks beside the official ones."""
 
 
 @dataclass
@@ -186,6 +190,8 @@ def spill(job: tuple[Block, Path], *, upper_case: bool = False) -> Spilled:
         table = table.set_column(table.schema.get_field_index("dna_barcode"), "dna_barcode", barcodes)
     split = pc.index_in(table["split"], pa.array(splits.SPLIT_NAMES)).to_numpy().astype(np.uint8)
     by_key = order(parsed.keys, split)
+    for name, half in zip(_KEY, parsed.keys.T, strict=True):
+        table = table.append_column(name, pa.array(half))
     table = table.take(by_key)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
@@ -219,7 +225,8 @@ def gather(pieces: tuple[Piece, ...]) -> pa.Table:
     if not tables:
         return pa.schema(specimen_fields()).empty_table()
     table = pa.concat_tables(tables).combine_chunks()
-    return table.take(order(md5_keys(table["processid"].combine_chunks())))
+    keys = np.column_stack([table[name].to_numpy() for name in _KEY])
+    return table.drop_columns(_KEY).take(order(keys))
 
 
 def _numbered(source: Source, folder: Path, header: list[Block]) -> Iterator[tuple[Block, Path]]:
