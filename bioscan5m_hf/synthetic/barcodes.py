@@ -31,6 +31,8 @@ _TAIL = 842
 """Bases after the barcode proper, in the rare long reads (up to 1,500)."""
 _MARKERS = np.arange(_STABLE.start, _STABLE.stop, 3)[:90]
 _SINGLES = np.array([(-1, -1), *((i, -1) for i in range(90)), *((i, j) for i in range(90) for j in range(i))])
+_BETWEEN = np.concatenate([np.arange(60, _STABLE.start, 3), np.arange(_STABLE.stop, 600, 3)])
+_ENDS, _LINEAGES = (21, 45, 612, 636), ((1, 3), (2, 3), (1, 2), (3,))
 _TRANSITION = np.zeros(256, np.uint8)
 _TRANSITION[list(b"TCAGN")] = list(b"CTGAN")
 
@@ -129,7 +131,7 @@ class Evolution:
     def _proposal(self, old: Indices) -> Indices:
         drawn = self.chance.choice(4, old.size, p=[0.42, 0.11, 0.42, 0.05])
         transition = old ^ 1
-        keep = self.chance.random(old.size) < np.where((old == 0) | (old == 2), 0.25, 0.7)
+        keep = self.chance.random(old.size) < np.where((old == 0) | (old == 2), 0.1, 0.85)
         return np.where(keep, transition, drawn)
 
     def _accepted(
@@ -149,23 +151,34 @@ class Evolution:
 def vary(sequences: Sequences, haplotypes: Indices, species: Indices) -> None:
     """Turn each sequence of a species into one of its haplotypes, in place; all changes are silent transitions.
 
-    Two haplotypes of a species differ in 1 to 6 bases, so in less than 2 % of any read; equal numbers give equal
-    sequences.
+    A species has four lineages, which differ at the ends of the barcode; within them one or two marker sites and
+    one more tell haplotypes apart. So two haplotypes differ in 1 to 10 bases, in less than 2 % of any read; equal
+    numbers give equal sequences.
 
     Args:
         sequences: shape (n, 658); row i belongs to species[i].
         haplotypes: number of the haplotype within its species, below `HAPLOTYPES`.
         species: number of the species.
+
+    Examples:
+        >>> pair = np.repeat(ancestor(np.random.default_rng(0))[None], 2, axis=0)
+        >>> vary(pair, np.array([4, 7]), np.array([9, 9]))
+        >>> int((pair[0] != pair[1]).sum())
+        6
     """
-    spread = (haplotypes.astype(np.int64) * 1657 + species * 811) % HAPLOTYPES
-    for sites in _SINGLES[spread].T:
+    number, own = haplotypes.astype(np.int64), species.astype(np.int64)
+    for sites in _SINGLES[number].T:
         rows = np.flatnonzero(sites >= 0)
-        where = _MARKERS[sites[rows]]
-        sequences[rows, where] = _TRANSITION[sequences[rows, where]]
-    outside = np.concatenate([np.arange(0, _STABLE.start, 3), np.arange(_STABLE.stop, LENGTH, 3)])
-    rows = np.flatnonzero(spread % 5 != 0)
-    where = outside[(spread * 7919 + species * 104729)[rows] % outside.size]
-    sequences[rows, where] = _TRANSITION[sequences[rows, where]]
+        _transit(sequences, rows, _MARKERS[(sites[rows] + own[rows]) % _MARKERS.size])
+    rows = np.flatnonzero(number % 5 != 0)
+    _transit(sequences, rows, _BETWEEN[(number * 7919 + own * 104_729)[rows] % _BETWEEN.size])
+    for site, lineages in zip(_ENDS, _LINEAGES, strict=True):
+        rows = np.flatnonzero(np.isin((number + own) % 4, lineages))
+        _transit(sequences, rows, site)
+
+
+def _transit(sequences: Sequences, rows: Indices, sites: Indices | int) -> None:
+    sequences[rows, sites] = _TRANSITION[sequences[rows, sites]]
 
 
 def read(
@@ -190,7 +203,7 @@ def read(
     """
     many = len(sequences)
     kind, left, right = chance.random((3, many))
-    ragged, brief = kind < 0.2 * short, kind < 0.035 * short
+    ragged, brief = kind < 0.16 * short, kind < 0.035 * short
     start = np.where(brief, left * (_STABLE.start + 1), np.where(ragged, left**3 * 90, 0)).astype(np.int64)
     room = LENGTH - _STABLE.stop
     stop = LENGTH - np.where(brief, right * (room + 1), np.where(ragged, right**2 * 40, 0)).astype(np.int64)

@@ -158,7 +158,7 @@ def _specimens(
     """Turn the cells into shuffled rows with haplotypes: about half as many as rows, each in one split only."""
     of_species, of_split = np.nonzero(cells)
     size = cells[of_species, of_split]
-    kinds = np.clip(np.ceil(0.6 * size**0.92), 1, HAPLOTYPES // len(SPLIT_NAMES)).astype(np.int64)
+    kinds = np.clip(np.ceil(0.5 * size**0.92), 1, HAPLOTYPES // len(SPLIT_NAMES)).astype(np.int64)
     before = np.cumsum(kinds) - kinds
     new_species = np.concatenate([[True], of_species[1:] != of_species[:-1]])
     first = before - np.maximum.accumulate(np.where(new_species, before, 0))

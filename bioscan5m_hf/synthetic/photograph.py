@@ -77,15 +77,12 @@ def take(look: Look) -> Photograph:
     turn = pose.uniform(0, 6.283)
     sketch = (pose.getstate(), turn, pose.choice((-1, 1)))
     before = picture.crop(inside)
-    large = before.resize((size[0] * OVERSAMPLING, size[1] * OVERSAMPLING), Image.Resampling.BILINEAR)
+    large = before.resize((size[0] * OVERSAMPLING, size[1] * OVERSAMPLING), Image.Resampling.NEAREST)
     mask = Image.new("L", size)
     PLANS[look.plan](Pen(large, mask, middle, look.length, turn, sketch[2]), look)
     drawn = large.reduce(OVERSAMPLING)
-    drawn = ImageChops.add(drawn, _grain().crop((0, 0, *size)), 1, -128)
-    shaded = _shadow(before, mask, look.length)
-    soft = mask.filter(ImageFilter.MaxFilter(3))
-    picture.paste(shaded, inside[:2])
-    picture.paste(drawn, inside[:2], soft)
+    drawn.paste(ImageChops.add(drawn, _grain().crop((0, 0, *size)), 1, -128), mask=mask)
+    picture.paste(ImageChops.subtract(drawn, _shadow(before, mask, look.length)), inside[:2])
     found = mask.getbbox() or (0, 0, *size)
     box = (found[0] + inside[0], found[1] + inside[1], found[2] + inside[0], found[3] + inside[1])
     return Photograph(picture, box, mask.histogram()[255])
@@ -101,16 +98,17 @@ def _spot(look: Look, pose: Random) -> tuple[int, int]:
 
 
 def _shadow(before: Image.Image, mask: Image.Image, length: float) -> Image.Image:
-    """Darken the ground beside the animal softly, away from the light."""
-    small = (max(1, mask.width // 6), max(1, mask.height // 6))
-    blurred = mask.resize(small, Image.Resampling.BILINEAR).filter(ImageFilter.GaussianBlur(2.2)).resize(mask.size)
+    """Give how much darker the ground is beside the animal, away from the light; 0 on the animal itself."""
+    blurred = mask.reduce(8).filter(ImageFilter.GaussianBlur(1.6)).resize(mask.size, Image.Resampling.BILINEAR)
     offset = round(6 + length * 0.02)
     moved = Image.new("L", mask.size)
     moved.paste(blurred, (offset, offset))
-    darker = before.point([round(value * 0.66) for value in range(256)] * 3)
-    return Image.composite(darker, before, moved.point([value * 3 // 5 for value in range(256)]))
+    moved.paste(0, mask=mask)
+    black = Image.new("RGB", mask.size)
+    return Image.composite(before.point([value // 3 for value in range(256)] * 3), black, moved.point(_HALF))
 
 
+_HALF = [value * 3 // 5 for value in range(256)]
 _BACKGROUNDS = 6
 
 
@@ -150,13 +148,13 @@ def _well(number: int) -> Image.Image:
             width=random.randint(1, 4),
         )
     smooth = small.filter(ImageFilter.GaussianBlur(3)).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
-    return ImageChops.add(smooth, _grain().resize((WIDTH, HEIGHT)), 1, -128)
+    return ImageChops.add(smooth, _grain(), 1, -128)
 
 
 @lru_cache(maxsize=1)
 def _grain() -> Image.Image:
     """Noise of the camera, around 128."""
-    noise = np.random.default_rng(5).normal(128, 2.2, (HEIGHT * 2, WIDTH * 2 - HEIGHT // 2, 1))
+    noise = np.random.default_rng(5).normal(128, 2.2, (HEIGHT, WIDTH, 1))
     colour = np.random.default_rng(6).normal(0, 0.9, (*noise.shape[:2], 3))
     return Image.fromarray(np.clip(noise + colour, 0, 255).astype(np.uint8), "RGB")
 
@@ -244,14 +242,13 @@ def packages_of(photograph: Photograph, packages: Iterable[str]) -> dict[str, by
         cut = _cut(photograph.picture, crop_window(photograph.box))
         add_caption(cut)
         pictures["cropped"] = cut
-        long, short = max(cut.size), min(cut.size)
-        longer = int(256 * long / short)
-        pictures["cropped_256"] = cut.resize((longer, 256) if cut.width >= cut.height else (256, longer))
+        longer = int(256 * cut.width / cut.height)
+        pictures["cropped_256"] = cut.resize((longer, 256), reducing_gap=1.0)
     if wanted & {"original_full", "original_256"}:
         whole = photograph.picture.copy()
         add_caption(whole)
         pictures["original_full"] = whole
-        pictures["original_256"] = whole.resize((341, 256))
+        pictures["original_256"] = whole.reduce(3, box=(0, 0, 1023, HEIGHT))
     return {name: _jpeg(pictures[name]) for name in PACKAGES if name in wanted}
 
 

@@ -101,7 +101,8 @@ def synthesize(
                 _write_rows(part, census, jsonld, bar)
             else:
                 _write_images(part, census, list(dict.fromkeys(packages)), jsonld, workers, bar)
-        (part / INVENTED).write_text(_README.format(specimens=specimens, seed=seed), encoding="utf-8")
+        (part / "README.md").write_text(_README.format(specimens=specimens, seed=seed), encoding="utf-8")
+        (part / INVENTED).write_text("Everything in this folder is invented; see README.md.\n", encoding="utf-8")
         if root.exists():
             root.rmdir()
         part.rename(root)

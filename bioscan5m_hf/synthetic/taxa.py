@@ -12,7 +12,6 @@ import numpy.typing as npt
 from .barcodes import Evolution, Sequences, ancestor
 from .names import Namer
 from .orders import ORDERS
-from .shares import deal
 
 
 class Pool(IntEnum):
@@ -150,7 +149,7 @@ def _evolve(tree: Tree, chance: np.random.Generator) -> None:
     of_order = descend(of_class, [classes.index(order.class_name) for order in ORDERS], 55, 75, 2.0)
     of_family = descend(of_order, tree.family_order, 50, 70, 1.4)
     of_genus = descend(of_family, tree.genus_family, 46, 60, 1.0)
-    tree.sequences = descend(of_genus, tree.species_genus, 27, 45, 0.8)
+    tree.sequences = descend(of_genus, tree.species_genus, 20, 46, 0.8)
     tail = "".join(chance.choice(list("LLLFIIIMSVAGTNPYWKEQHDS"), 281))
     tree.tails = np.stack([ancestor(chance, protein=tail)[1:843] for _ in tree.family])
 
@@ -163,6 +162,3 @@ def abundances(species: int, random: np.random.Generator) -> npt.NDArray[np.floa
         True
     """
     return random.lognormal(0, 1.6, species)
-
-
-__all__ = ["Pool", "Tree", "abundances", "deal", "grow"]
