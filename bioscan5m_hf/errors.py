@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 
 class Bioscan5mError(Exception):
     """Base of all errors of this package; its text is meant for the user as it is."""
@@ -33,6 +36,11 @@ class ReleaseError(Bioscan5mError):
     ) -> None:
         self.message, self.file, self.row, self.processid, self.hint = message, file, row, processid, hint
         super().__init__(message, file, row, processid, hint)
+
+    def __reduce__(self) -> tuple[Callable[[], ReleaseError], tuple[()]]:
+        # Exceptions are pickled as class and positional arguments; this one comes from worker processes, too.
+        place = {"file": self.file, "row": self.row, "processid": self.processid, "hint": self.hint}
+        return functools.partial(type(self), self.message, **place), ()  # type: ignore[arg-type]
 
     def __str__(self) -> str:
         row = None if self.row is None else f"row {self.row}"
