@@ -203,17 +203,10 @@ def moth(pen: Pen, look: Look) -> None:
     opening = pose.uniform(52, 66) if roof else pose.uniform(-2, 14)
     for side in (-1, 1):
         if not roof:
-            _scaly(pen, look, side, (0.06, -0.08), opening + 44, reach * 0.72, reach * 0.62, fore=False)
-        _scaly(
-            pen,
-            look,
-            side,
-            (0.06, -0.24),
-            opening + pose.gauss(0, 2.5),
-            reach * (0.92 if roof else 0.95),
-            reach * (0.42 if roof else 0.5),
-            fore=True,
-        )
+            _scaly(pen, look, side, (0.06, -0.08), opening + 30, reach * 0.74, reach * 0.52, fore=False)
+        long, broad = (0.92, 0.42) if roof else (0.95, 0.54)
+        degrees = opening + pose.gauss(0, 2.5)
+        _scaly(pen, look, side, (0.06, -0.24), degrees, reach * long, reach * broad, fore=True)
     segments(pen, look, -0.12, 0.45 if not roof else 0.3, 0.085, taper=0.3, bands=look.pattern < 0.25)
     pen.solid(oval((0, -0.23), 0.115, 0.15, power=2.2), mix(look.body, look.second, 0.25), gloss=0.15)
     for _ in range(26):
@@ -235,15 +228,8 @@ def _scaly(
     angle = math.radians(degrees)
 
     def outline(size: float) -> list[Point]:
-        corners = (
-            (0.0, 0.0),
-            (0.5, 0.13),
-            (0.97, 0.2),
-            (1.0, 0.02),
-            (0.9, -0.5),
-            (0.62, -0.8 if fore else -0.95),
-            (0.25, -0.5),
-        )
+        hem = ((0.9, -0.5), (0.62, -0.75), (0.25, -0.5)) if fore else ((0.88, -0.55), (0.6, -0.85), (0.22, -0.5))
+        corners = ((0.0, 0.0), (0.5, 0.13), (0.97, 0.2), (1.0, 0.02), *hem)
         places = [wing_point(side, hinge, angle, a * length * size, b * width * size) for a, b in corners]
         return curve([*places, places[0]], 5)
 

@@ -61,10 +61,10 @@ def cricket(pen: Pen, look: Look) -> None:
     legs(pen, look, ((-0.28, -40, 0.34), (-0.2, 20, 0.36)), width=0.03)
     for side in (-1, 1):
         spread = look.pose.uniform(0.2, 0.3)
-        knee, foot = (side * spread, -0.12), (side * (spread + 0.1), 0.52)
-        pen.solid(
-            oval(((side * spread + side * 0.08) / 2, -0.05), 0.05, 0.17, turn=-side * 0.75, taper=-0.35), look.body
-        )
+        hip, knee, foot = (side * 0.06, 0.04), (side * spread, -0.18), (side * (spread + 0.1), 0.5)
+        middle = ((hip[0] + knee[0]) / 2, (hip[1] + knee[1]) / 2)
+        turn = math.atan2(knee[0] - hip[0], hip[1] - knee[1])
+        pen.solid(oval(middle, 0.05, math.dist(hip, knee) * 0.54, turn=turn, taper=-0.4), look.body)
         pen.limb([knee, foot, (foot[0] + side * 0.04, foot[1] + 0.1)], 0.026, look.limbs)
     antennae(pen, look, -0.47, 0.25 if look.form < 0.4 else 0.9, spread=26, width=0.012)
     segments(pen, look, -0.16, 0.48, 0.1, count=9, taper=0.2)
