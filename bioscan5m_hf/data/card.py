@@ -51,13 +51,13 @@ class SplitFacts:
 
     Args:
         name: its name.
-        rows: number of rows.
+        rows: number of rows; None where nobody has counted them.
         file_bytes: bytes of its shards; None where it was not built.
         memory_bytes: bytes of its columns, uncompressed; None where it was not built.
     """
 
     name: str
-    rows: int
+    rows: int | None
     file_bytes: int | None = None
     memory_bytes: int | None = None
 
@@ -82,6 +82,12 @@ class ConfigFacts:
         if self.name == "taxonomy":
             return taxonomy_fields(splits.SPLIT_NAMES)
         return specimen_fields(image=self.name != "metadata")
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of all its splits; None where nobody has counted them."""
+        rows = [split.rows for split in self.splits]
+        return None if None in rows else sum(row or 0 for row in rows)
 
     @property
     def file_bytes(self) -> int | None:
@@ -135,10 +141,11 @@ def official_card() -> str:
     """
     everything = tuple(SplitFacts(split.name, split.specimens) for split in splits.SPLITS)
     sizes = {name: f"about {_published_size(name)}" for name in IMAGE_PACKAGES}
-    configs = []
-    for name in DESCRIPTIONS:
-        if name in IMAGE_PACKAGES or name == "metadata":
-            configs.append(ConfigFacts(name, everything, sizes.get(name, "not yet measured")))
+    uncounted = tuple(SplitFacts(split.name, None) for split in splits.SPLITS)
+    known = {"taxonomy": (SplitFacts("train", None),), "sample": uncounted}
+    configs = [
+        ConfigFacts(name, known.get(name, everything), sizes.get(name, "not measured")) for name in DESCRIPTIONS
+    ]
     return render(CardFacts(tuple(configs), path="ORG/bioscan-5m"))
 
 
@@ -154,7 +161,7 @@ def render(facts: CardFacts) -> str:
         yaml=yaml.safe_dump(_front_matter(facts), sort_keys=False, allow_unicode=True, width=120),
         title="BIOSCAN-5M, invented specimens" if facts.invented else "BIOSCAN-5M",
         invented=facts.invented,
-        specimens=f"{sum(split.rows for split in metadata.splits):,}",
+        specimens=_number(metadata.rows),
         has_images=facts.configs[0].name in IMAGE_PACKAGES,
         path=facts.path,
         hub_path=facts.hub_path,
@@ -172,7 +179,7 @@ def render(facts: CardFacts) -> str:
 
 
 def _front_matter(facts: CardFacts) -> dict[str, Any]:
-    rows = max(sum(split.rows for split in config.splits) for config in facts.configs)
+    rows = max(config.rows or 0 for config in facts.configs)
     return {
         "license": "cc0-1.0" if facts.invented else "cc-by-3.0",
         "language": ["en"],
@@ -204,30 +211,28 @@ def _config_entry(config: ConfigFacts, default: bool) -> dict[str, Any]:
 
 def _info_entry(config: ConfigFacts) -> dict[str, Any]:
     entry: dict[str, Any] = {"config_name": config.name, "features": features(config.fields)._to_yaml_list()}
-    entry["splits"] = [
-        {
-            "name": split.name,
-            **({} if split.memory_bytes is None else {"num_bytes": split.memory_bytes}),
-            "num_examples": split.rows,
-        }
-        for split in config.splits
-    ]
+    if config.rows is not None:
+        entry["splits"] = [_split_entry(split) for split in config.splits]
     if config.file_bytes is not None:
         entry["download_size"] = config.file_bytes
         entry["dataset_size"] = sum(split.memory_bytes or 0 for split in config.splits)
     return entry
 
 
+def _split_entry(split: SplitFacts) -> dict[str, Any]:
+    size = {} if split.memory_bytes is None else {"num_bytes": split.memory_bytes}
+    return {"name": split.name, **size, "num_examples": split.rows}
+
+
 def _config_row(config: ConfigFacts, default: bool) -> dict[str, Any]:
     size = config.size if config.file_bytes is None else readable_bytes(config.file_bytes)
-    rows = f"{sum(split.rows for split in config.splits):,}"
-    description = DESCRIPTIONS[config.name]
+    every = len(config.splits) == len(splits.SPLITS)
     return {
         "name": config.name,
         "default": default,
-        "description": description,
-        "splits": config.splits,
-        "rows": rows,
+        "description": DESCRIPTIONS[config.name],
+        "splits": "all eight" if every else ", ".join(f"`{split.name}`" for split in config.splits),
+        "rows": _number(config.rows),
         "size": size,
     }
 
@@ -237,7 +242,7 @@ def _split_row(split: SplitFacts) -> dict[str, Any]:
     return {
         "name": split.name,
         "metasplit": known.metasplit or "",
-        "rows": f"{split.rows:,}",
+        "rows": _number(split.rows),
         "role": known.role,
     }
 
@@ -273,6 +278,10 @@ def _built_splits(state: Manifest, config: str) -> tuple[SplitFacts, ...]:
             rows = sum(foot.num_rows for foot in footers)
             found.append(SplitFacts(name, rows, sum(file.stat().st_size for file in files), memory))
     return tuple(found)
+
+
+def _number(number: int | None) -> str:
+    return "not counted" if number is None else f"{number:,}"
 
 
 def _first_split(config: ConfigFacts) -> str:
