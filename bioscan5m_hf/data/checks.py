@@ -52,6 +52,17 @@ class Check:
     reason: Callable[[object, dict[str, object]], str]
 
 
+def shown(value: object) -> str:
+    """Show a value in a message: quoted, and not more than the beginning of it.
+
+    Examples:
+        >>> shown("val "), len(shown("ACGT" * 1000))
+        ("'val '", 80)
+    """
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
 def expected_chunks(table: pa.Table, keys: Keys) -> pa.Array:
     """Give the chunk of each record by the official rule: the first digits of MD5(processid), as its split has them.
 
@@ -88,12 +99,13 @@ def _bad_barcode(table: pa.Table, _: Keys) -> pa.Array:
 
 def _bad_chunk(table: pa.Table, keys: Keys) -> pa.Array:
     expected = expected_chunks(table, keys)
-    return pc.not_equal(pc.fill_null(table["chunk"], ""), pc.fill_null(expected, ""))
+    known = pc.and_(pc.is_in(table["split"], pa.array(splits.SPLIT_NAMES)), pc.is_valid(table["processid"]))
+    return pc.and_(known, pc.not_equal(pc.fill_null(table["chunk"], ""), pc.fill_null(expected, "")))
 
 
 def _chunk_reason(value: object, row: dict[str, object]) -> str:
     expected = splits.chunk(str(row["processid"]), str(row["split"]))
-    return f"chunk {value!r} disagrees with MD5(processid): expected {expected!r} in split {row['split']}"
+    return f"chunk {shown(value)} disagrees with MD5(processid): expected {expected!r} in split {row['split']}"
 
 
 def _control_characters(column: str) -> Check:
@@ -103,7 +115,7 @@ def _control_characters(column: str) -> Check:
             return pa.repeat(False, len(table))
         return pc.fill_null(pc.match_substring_regex(values, r"[\x00-\x1f\x7f]"), False)
 
-    return Check(column, bad, lambda value, _: f"{column} {value!r} holds a line break or control character")
+    return Check(column, bad, lambda value, _: f"{column} {shown(value)} holds a line break or control character")
 
 
 CHECKS = (
@@ -113,12 +125,12 @@ CHECKS = (
         lambda table, _: pc.fill_null(
             pc.invert(pc.match_substring_regex(table["processid"], r"^[A-Za-z0-9][A-Za-z0-9._-]*$")), False
         ),
-        lambda value, _: f"processid {value!r} is no file stem: letters, digits, '.', '_' and '-' are allowed",
+        lambda value, _: f"processid {shown(value)} is no file stem: letters, digits, '.', '_' and '-' are allowed",
     ),
     Check(
         "split",
         lambda table, _: pc.invert(pc.is_in(table["split"], pa.array(splits.SPLIT_NAMES))),
-        lambda value, _: f"unknown split {value!r}: use one of {', '.join(splits.SPLIT_NAMES)}",
+        lambda value, _: f"unknown split {shown(value)}: use one of {', '.join(splits.SPLIT_NAMES)}",
     ),
     Check(
         "dna_barcode",

@@ -20,7 +20,8 @@ from ..dna import IUPAC, only_letters
 from ..errors import ReleaseError
 from .checks import Rejection
 from .keys import Keys, equal_neighbours, order, text_keys
-from .metadata import Block, column_notes, parse, read_blocks
+from .metadata import Block, column_notes, read_blocks
+from .records import parse
 from .release import Source
 from .schema import specimen_fields
 from .workers import ordered_map
@@ -161,13 +162,16 @@ def take_in(source: Source, folder: Path, pool: Executor, policy: Policy = Polic
     if not spilled:
         raise ReleaseError("the file holds no records", file=source.path)
     intake, rows, barcodes = _join(spilled, records)
+    if not len(rows):
+        reason = f"none of the {records} records is good; of the first: {rejections[0].reason}"
+        raise ReleaseError(reason, file=header[0].file, row=1, hint="see whether this is the official metadata file")
     file = header[0].file
-    duplicates = _duplicates(intake, rows, file)
-    _raise_unless(policy.skip, [rejection for _, rejection in duplicates])
-    intake.rejections = rejections + [rejection for _, rejection in duplicates]
+    duplicates, first = _duplicates(intake, rows, file)
+    _raise_unless(policy.skip, duplicates)
+    _keep(intake, first)
+    intake.rejections = rejections + duplicates
     intake.notes = column_notes(header[0].header, file) + _case_note(spilled, policy.upper_case)
-    _check_barcodes(intake, barcodes, rows, file, policy.official)
-    _keep(intake, np.setdiff1d(np.arange(len(rows)), [position for position, _ in duplicates]))
+    _check_barcodes(intake, barcodes[first], rows[first], file, policy.official)
     return intake
 
 
@@ -260,16 +264,20 @@ def _keep(intake: Intake, positions: npt.NDArray[np.int64]) -> None:
             setattr(intake, name, getattr(intake, name)[positions])
 
 
-def _duplicates(intake: Intake, rows: npt.NDArray[np.int64], file: str) -> list[tuple[int, Rejection]]:
-    """Find records whose process id an earlier record has."""
+def _duplicates(
+    intake: Intake, rows: npt.NDArray[np.int64], file: str
+) -> tuple[list[Rejection], npt.NDArray[np.intp]]:
+    """Find records whose process id an earlier record has, and the positions of the others."""
     by_key = np.lexsort((rows, intake.keys[:, 1], intake.keys[:, 0]))
-    found = []
-    for position in equal_neighbours(intake.keys[by_key]).tolist():
-        later, earlier = int(by_key[position]), int(by_key[position - 1])
-        processid = _record(intake, later)["processid"]
-        reason = f"duplicate processid {processid!r}: row {rows[earlier]} has it already"
-        found.append((later, Rejection(file, int(rows[later]), str(processid), reason)))
-    return found
+    again = equal_neighbours(intake.keys[by_key])
+    again = again[np.argsort(rows[by_key[again]])]
+    later, earlier = by_key[again], by_key[again - 1]
+    named = zip(_processids(intake, later), rows[later].tolist(), rows[earlier].tolist(), strict=True)
+    rejections = [
+        Rejection(file, row, name, f"duplicate processid {name!r}: row {before} has it already")
+        for name, row, before in named
+    ]
+    return rejections, np.setdiff1d(np.arange(len(rows)), later)
 
 
 def _check_barcodes(intake: Intake, barcodes: Keys, rows: npt.NDArray[np.int64], file: str, official: bool) -> None:
@@ -284,18 +292,24 @@ def _check_barcodes(intake: Intake, barcodes: Keys, rows: npt.NDArray[np.int64],
     for position in crossing.tolist():
         first, second = (splits.SPLIT_NAMES[intake.split[by_barcode[at]]] for at in (position - 1, position))
         pairs[first, second] += 1
-    one, two = int(by_barcode[crossing[0] - 1]), int(by_barcode[crossing[0]])
+    examples = by_barcode[[crossing[0] - 1, crossing[0]]]
     where = ", ".join(f"{first} and {second}: {count}" for (first, second), count in sorted(pairs.items()))
-    names = [f"{_record(intake, at)['processid']} (row {rows[at]})" for at in (one, two)]
-    text = f"barcodes that stand in two splits: {len(crossing)} ({where}); for example {' and '.join(names)}"
+    named = zip(_processids(intake, examples), rows[examples].tolist(), strict=True)
+    names = " and ".join(f"{name} (row {row})" for name, row in named)
+    text = f"barcodes that stand in two splits: {len(crossing)} ({where}); for example {names}"
     if official:
         raise ReleaseError(text, file=file, hint="leave --official off to accept them")
     intake.notes.append(text)
 
 
-def _record(intake: Intake, position: int) -> dict[str, object]:
-    piece = intake.pieces(position, position + 1)
-    return gather(piece).to_pylist()[0]  # type: ignore[no-any-return]
+def _processids(intake: Intake, positions: npt.NDArray[np.intp]) -> list[str]:
+    blocks, places = intake.block[positions], intake.place[positions]
+    names = np.empty(len(positions), object)
+    for block in np.unique(blocks).tolist():
+        with pa.memory_map(str(intake.blocks[block])) as stream:
+            column = pa.ipc.open_file(stream).read_all()["processid"]
+            names[blocks == block] = column.take(places[blocks == block]).to_pylist()
+    return names.tolist()
 
 
 def _raise_unless(skip: bool, rejections: list[Rejection]) -> None:
