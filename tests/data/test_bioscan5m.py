@@ -56,7 +56,8 @@ def test_a_prepared_cache_is_found_by_name_in_another_process(release, fresh_pyt
     cache = str(tmp_path / "cache")
     prepare = (
         "from bioscan5m_hf import Bioscan5M\n"
-        f"for name in ('metadata', 'sample'): Bioscan5M(data_dir={str(release)!r}, config_name=name).download_and_prepare()"
+        f"for name in ('metadata', 'sample'):\n"
+        f"    Bioscan5M(data_dir={str(release)!r}, config_name=name).download_and_prepare()"
     )
     fresh_python(prepare, HF_DATASETS_CACHE=cache, HF_HUB_OFFLINE="1")
     load = (
