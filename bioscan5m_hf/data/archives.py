@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import struct
+import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,15 +22,21 @@ from .. import splits
 from ..errors import ReleaseError
 from .checks import Rejection
 from .keys import Keys, md5_keys, order
+from .remote import connection, is_remote
 
 
 MAX_PIXELS = 50_000_000
 """More than this is no photograph of the release (its largest are 1024×768) but a decompression bomb."""
 
+MAX_BYTES = 200_000_000
+"""A member that says it is larger is not unpacked."""
+
 STORED, DEFLATED = 0, 8
+_TAIL = 66_000
 _ENTRY = struct.Struct("<4s4B4HL2L5H2L")
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR = struct.Struct("<4sLQL")
 _LOCAL = struct.Struct("<4s5H3L2H")
 
 
@@ -97,30 +104,36 @@ class _LocalReader:
 
 class _RemoteReader:
     def __init__(self, path: str, cache: str) -> None:
-        system, inner = fsspec.url_to_fs(path)
-        cached = fsspec.filesystem("blockcache", fs=system, cache_storage=cache, check_files=False)
-        self.stream = cached.open(inner, "rb", block_size=4 << 20)
-        self.size = int(self.stream.size)
+        self.path = path
+        with connection(path):
+            system, inner = fsspec.url_to_fs(path)
+            cached = fsspec.filesystem("blockcache", fs=system, cache_storage=cache, check_files=False)
+            self.stream = cached.open(inner, "rb", block_size=4 << 20)
+            self.size = int(self.stream.size)
 
     def read(self, offset: int, length: int) -> bytes:
-        self.stream.seek(offset)
-        return self.stream.read(length)  # type: ignore[no-any-return]
+        with connection(self.path):
+            self.stream.seek(offset)
+            return self.stream.read(length)  # type: ignore[no-any-return]
 
 
 @contextmanager
-def open_archive(path: str, cache: str) -> Iterator[Reader]:
+def open_archive(path: str) -> Iterator[Reader]:
     """Open an archive for random reads; blocks of a remote one are kept on disk while it is open.
 
     Args:
         path: local path, or a URL that fsspec understands.
-        cache: folder for the blocks of a remote archive.
+
+    Raises:
+        Bioscan5mError: the connection to a remote one failed.
     """
-    if "://" in path:
-        reader = _RemoteReader(path, cache)
-        try:
-            yield reader
-        finally:
-            reader.stream.close()
+    if is_remote(path):
+        with tempfile.TemporaryDirectory() as cache:
+            reader = _RemoteReader(path, cache)
+            try:
+                yield reader
+            finally:
+                reader.stream.close()
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -129,7 +142,7 @@ def open_archive(path: str, cache: str) -> Iterator[Reader]:
         os.close(descriptor)
 
 
-def read_members(path: str, image_package: str, cache: str) -> Members:
+def read_members(path: str, image_package: str) -> Members:
     """Read the directory of an archive without making an object per member.
 
     Names are never used as paths on this machine; what is not exactly the official address of a photograph
@@ -139,19 +152,18 @@ def read_members(path: str, image_package: str, cache: str) -> Members:
     Args:
         path: local path or URL of the zip.
         image_package: the package it belongs to.
-        cache: folder for the blocks of a remote archive.
 
     Raises:
         ReleaseError: the file is no zip archive, or is cut short.
     """
     file = posixpath.basename(path)
-    with open_archive(path, cache) as reader:
+    with open_archive(path) as reader:
         directory, count, shift = _directory(reader, file)
     identity = f"{zlib.crc32(directory):08x}-{reader.size}"
     names: list[str] = []
     numbers = np.empty((count, 5), np.uint64)
     rejections: list[Rejection] = []
-    for name, row, problem in _entries(directory, count, file):
+    for name, row, problem in _entries(directory, count, file, reader.size):
         problem = _name_problem(name) or problem
         if problem is None and not name.lower().endswith((".jpg", ".jpeg")):
             continue
@@ -225,30 +237,35 @@ def check_jpeg(data: bytes, file: str) -> tuple[int, int]:
 def _directory(reader: Reader, file: str) -> tuple[bytes, int, int]:
     """Find the central directory: its bytes, number of entries, and bytes put before the archive."""
     broken = ReleaseError("no zip archive, or cut short: it has no directory", file=file, hint="download it again")
-    tail = reader.read(max(0, reader.size - 66_000), 66_000)
+    tail = reader.read(max(0, reader.size - _TAIL), _TAIL)
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or at + _END.size > len(tail):
         raise broken
     count, size, start = _END.unpack_from(tail, at)[4:7]
     end = reader.size - len(tail) + at
-    if tail[at - 20 : at - 16] == b"PK\x06\x07":
-        where = struct.unpack_from("<Q", tail, at - 12)[0]
-        record = reader.read(where, _END64.size)
-        if not record.startswith(b"PK\x06\x06"):
+    if at >= _LOCATOR.size and tail[at - _LOCATOR.size : at].startswith(b"PK\x06\x07"):
+        declared = _LOCATOR.unpack_from(tail, at - _LOCATOR.size)[2]
+        beside = end - _LOCATOR.size - _END64.size  # where it is when bytes were put before the archive
+        for end in (declared, beside):
+            record = reader.read(end, _END64.size) if 0 <= end < reader.size else b""
+            if record.startswith(b"PK\x06\x06"):
+                count, size, start = _END64.unpack(record)[7:10]
+                break
+        else:
             raise broken
-        count, size, start = _END64.unpack(record)[7:10]
-        end = where
+    if size > end or start > end - size or count * _ENTRY.size > size:
+        raise broken
     directory = reader.read(end - size, size)
     if len(directory) != size or (count and not directory.startswith(b"PK\x01\x02")):
         raise broken
     return directory, count, end - size - start
 
 
-def _entries(directory: bytes, count: int, file: str) -> Iterator[tuple[str, Member, str | None]]:
+def _entries(directory: bytes, count: int, file: str, limit: int) -> Iterator[tuple[str, Member, str | None]]:
     """Walk the directory: name, (offset, packed, size, crc, method), and why a member cannot be read."""
     at = 0
     for _ in range(count):
-        if at + _ENTRY.size > len(directory):
+        if at + _ENTRY.size > len(directory) or directory[at : at + 4] != b"PK\x01\x02":
             raise ReleaseError("the directory of the archive is damaged", file=file, hint="download it again")
         entry = _ENTRY.unpack_from(directory, at)
         flags, method, crc, packed, size = entry[5], entry[6], entry[9], entry[10], entry[11]
@@ -259,10 +276,20 @@ def _entries(directory: bytes, count: int, file: str) -> Iterator[tuple[str, Mem
             extra = directory[at + name_length : at + name_length + extra_length]
             size, packed, offset = _zip64(extra, size, packed, offset)
         at += name_length + extra_length + comment_length
-        problem = "encrypted member: take the password off first" if flags & 1 else None
-        if method not in (STORED, DEFLATED):
-            problem = f"packed with method {method}: only stored and deflated members can be read"
-        yield name, Member(offset, packed, size, crc, method), problem
+        member = Member(offset, packed, size, crc, method)
+        yield name, member, _member_problem(member, flags, limit)
+
+
+def _member_problem(member: Member, flags: int, limit: int) -> str | None:
+    if flags & 1:
+        return "encrypted member: take the password off first"
+    if member.method not in (STORED, DEFLATED):
+        return f"packed with method {member.method}: only stored and deflated members can be read"
+    if member.offset + member.packed > limit:
+        return f"lies beyond the end of the archive ({limit:,} bytes), which is damaged"
+    if member.size > MAX_BYTES:
+        return f"says that it unpacks to {member.size:,} bytes: no photograph"
+    return None
 
 
 def _zip64(extra: bytes, *values: int) -> tuple[int, ...]:

@@ -176,7 +176,7 @@ def paired(package: str, split: str, archives: tuple[str, ...], metadata: tuple[
         ReleaseError: something is left over on either side.
     """
     rows = sum(pq.read_metadata(file).num_rows for file in metadata)
-    members = [read_members(path, package, str(metadata[0].parent)) for path in archives]
+    members = [read_members(path, package) for path in archives]
     pairs = pair(split, metadata, members, rows)
     bad = next(iter([*(one for found in members for one in found.rejections), *pairs.rejections]), None)
     if bad is not None:

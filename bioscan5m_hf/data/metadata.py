@@ -16,6 +16,7 @@ import ijson
 from ..errors import ReleaseError
 from .checks import shown
 from .release import Source
+from .remote import connection
 from .schema import BY_NAME, COLUMN_NAMES
 
 
@@ -52,9 +53,10 @@ def read_blocks(source: Source, *, block_bytes: int = BLOCK_BYTES) -> Iterator[B
 
     Raises:
         ReleaseError: no such columns, not UTF-8 text, a damaged archive, no JSON array.
+        Bioscan5mError: the connection to a remote one failed.
     """
     name = source.path.rsplit("/", 1)[-1] + (f"!{source.member}" if source.member else "")
-    with open_source(source) as stream:
+    with connection(source.path), open_source(source) as stream:
         try:
             yield from _csv_blocks(stream, name, block_bytes) if source.format == "csv" else _json_blocks(stream, name)
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -111,6 +110,7 @@ class _Photographs:
             except ReleaseError as error:
                 error.processid = processids[index]
                 if not job.skip:
+                    error.hint = "download the archive again, or leave such specimens out with --on-error skip"
                     raise
                 self.rejections.append(Rejection(file, None, processids[index], error.message))
         return found
@@ -140,9 +140,9 @@ def bounds(sizes: npt.NDArray[np.int64], limit: int) -> list[tuple[int, int]]:
     count = PARALLEL if rows >= PARALLEL * ROWS_PER_READER else 1
     while True:
         cuts = rows * np.arange(count + 1) // count
-        if np.diff(total[cuts]).max() <= limit or count >= rows:
+        if np.diff(total[cuts]).max() <= limit or count == rows:
             return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
-        count += PARALLEL - count % PARALLEL
+        count = min(rows, count + PARALLEL - count % PARALLEL)
 
 
 def shard_name(config: str, split: str, index: int, count: int) -> str:
@@ -190,8 +190,7 @@ def image_tables(job: ImageJob, rejections: list[Rejection]) -> Iterator[pa.Tabl
     table = pa.concat_tables(take_metadata(job.metadata, job.rows))
     groups = parquet.row_groups(len(job.rows), int(job.members[:, SIZE].sum()) + table.nbytes)
     with ExitStack() as stack:
-        cache = stack.enter_context(tempfile.TemporaryDirectory())
-        readers = [stack.enter_context(open_archive(path, cache)) for path in job.archives]
+        readers = [stack.enter_context(open_archive(path)) for path in job.archives]
         photographs = _Photographs(job, readers, rejections)
         for start, stop in groups:
             part = table.slice(start, stop - start).combine_chunks()
