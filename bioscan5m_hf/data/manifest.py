@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import fcntl
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -128,7 +129,7 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.part")
     try:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", newline="")
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
@@ -140,13 +141,11 @@ def write_rejected(path: Path, rejections: Iterable[Rejection]) -> None:
     if not rows:
         path.unlink(missing_ok=True)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
-    with beside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["processid", "file", "row", "reason"])
-        writer.writerows(rows)
-    os.replace(beside, path)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["processid", "file", "row", "reason"])
+    writer.writerows(rows)
+    write_text(path, stream.getvalue())
 
 
 def read_rejected(path: Path) -> list[Rejection]:

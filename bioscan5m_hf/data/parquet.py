@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def row_groups(rows: int, total_bytes: int) -> list[tuple[int, int]]:
 
 
 def write_shard(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> int:
-    """Write a shard under a temporary name and rename it when it is whole.
+    """Write a shard under a temporary name of its own and rename it when it is whole.
 
     JPEG bytes are stored plain, the rest compressed; the bytes depend on the rows alone.
 
@@ -58,7 +59,7 @@ def write_shard(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> in
         OSError: it cannot be written; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     rows = 0
     try:
         with pq.ParquetWriter(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -60,7 +61,7 @@ def executor(workers: int | None = None, scheduler: str | None = None) -> Iterat
     elif workers == 1:
         yield InProcess()
     else:
-        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _end_with_parent)
         try:
             yield pool
         finally:
@@ -85,7 +86,19 @@ def ordered_map(
     waiting: deque[Future[Result]] = deque()
     for job in jobs:
         waiting.append(pool.submit(function, job))
-        if len(waiting) >= window:
+        while waiting and (len(waiting) >= window or waiting[0].done()):
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def _end_with_parent() -> None:
+    """End a worker when the process that started it is gone, be it by `kill -9`: it would write for nobody."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def wait() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=wait, daemon=True).start()
