@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import functools
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
@@ -29,6 +31,7 @@ from .packages import IMAGE_PACKAGES
 from .pairing import ROW_BYTES, Pairs, pair
 from .parquet import shard_rows, take_rows, write_shard
 from .release import Archive, Release, Source
+from .remote import connection
 from .sample import choose_sample
 from .schema import arrow_schema, taxonomy_fields
 from .shards import ImageJob, MetadataJob, Outcome, write_images, write_metadata
@@ -109,11 +112,12 @@ def build(
     release = release if isinstance(release, Release) else Release.open(release)
     packages = release.image_packages() if packages is None else packages
     folder = Path(folder)
-    state = Manifest.load(folder)
+    Manifest.load(folder)
     source = release.metadata(options.metadata_format)
     archives = {package: release.archives(package) for package in packages}
     try:
         with manifest.locked(folder), executor(options.workers, options.scheduler) as pool:
+            state = Manifest.load(folder)
             state.invented = release.invented()
             shop = Workshop(folder, state, pool, options, say, tuple(archives))
             build_metadata(shop, source)
@@ -146,8 +150,9 @@ def build_metadata(shop: Workshop, source: Source) -> None:
     shop.say(f"reading {Path(source.path).name}")
     spill = shop.folder / manifest.FOLDER / "spill"
     shutil.rmtree(spill, ignore_errors=True)
+    spill.mkdir()
     try:
-        intake = take_in(source, spill, shop.pool, policy)
+        intake = take_in(source, Path(tempfile.mkdtemp(dir=spill)), shop.pool, policy)
         write_rejections(shop, METADATA, intake.rejections)
         config.counts = {
             "records": intake.records,
@@ -164,6 +169,7 @@ def build_metadata(shop: Workshop, source: Source) -> None:
                 name = shards.shard_name(METADATA, split, index, len(cuts))
                 jobs.append((name, MetadataJob(shop.folder / name, intake.pieces(first + start, first + stop))))
         run_jobs(shop, METADATA, write_metadata, jobs)
+        _close_config(shop, METADATA, config, [name for name, _ in jobs])
     finally:
         shutil.rmtree(spill, ignore_errors=True)
 
@@ -186,27 +192,32 @@ def build_images(shop: Workshop, package: str, archives: Sequence[Archive], miss
     """Write an image config: the records of the splits its archives hold, with their photographs."""
     options, metadata = shop.options, shop.state.configs[METADATA]
     paths = [archive.path for archive in archives]
-    cache = shop.folder / manifest.FOLDER / "cache"
-    read = functools.partial(read_members, image_package=package, cache=str(cache))
+    read = functools.partial(read_members, image_package=package)
     shop.say(f"{package}: reading the directories of {len(paths)} archives")
     members = list(ordered_map(shop.pool, read, paths))
-    shutil.rmtree(cache, ignore_errors=True)
     inputs = {one.file: one.identity for one in members}
     key = manifest.digest(package, inputs, metadata.key, options.policy.skip, options.decode)
     config = _open_config(shop, package, key, inputs)
-    pairs = _pair_all(shop, members)
+    whole = [archive.package for archive in archives if archive.package.part is None or not missing]
+    pairs = _pair_all(shop, members, {split for package in whole for split in package.splits})
     rejections = [bad for one in members for bad in one.rejections]
     rejections += [bad for found in pairs.values() for bad in found.rejections]
     _stop_at(rejections, options.policy.skip, package, missing)
     write_rejections(shop, package, rejections)
-    config.counts = {
-        "records": sum(shop.state.rows(METADATA, split) for split in pairs),
-        "photographs": sum(len(one.split) + len(one.rejections) for one in members),
-    }
     config.notes = [f"{package}: {name} is not there" for name in missing]
-    run_jobs(shop, package, write_images, list(_image_jobs(shop, package, paths, pairs)))
-    config.counts["rows"] = sum(entry["rows"] for entry in config.shards.values())
-    shop.state.save()
+    jobs = list(_image_jobs(shop, package, paths, pairs))
+    run_jobs(shop, package, write_images, jobs)
+    records = sum(shop.state.rows(METADATA, split) for split in pairs)
+    photographs = sum(len(one.split) + len(one.rejections) for one in members)
+    rows = sum(config.shards[name]["rows"] for name, _ in jobs)
+    config.counts = {
+        "records": records,
+        "photographs": photographs,
+        "rows": rows,
+        "records_left_out": records - rows,
+        "photographs_left_out": photographs - rows,
+    }
+    _close_config(shop, package, config, [name for name, _ in jobs])
 
 
 def build_sample(shop: Workshop) -> None:
@@ -214,10 +225,11 @@ def build_sample(shop: Workshop) -> None:
 
     Of every order in every split those with the smallest MD5 keys are taken (`sample.choose_sample`).
     """
-    package = next((name for name in IMAGE_PACKAGES if name in shop.state.configs), None)
+    configs = shop.state.configs
+    package = next((name for name in IMAGE_PACKAGES if name in configs and configs[name].complete), None)
     if package is None:
         return
-    source = shop.state.configs[package]
+    source = configs[package]
     key = manifest.digest(SAMPLE, package, source.key)
     config = _open_config(shop, SAMPLE, key, source.inputs)
     chosen = choose_sample(_orders(shop, package))
@@ -241,6 +253,8 @@ def finish(shop: Workshop) -> None:
     folder = shop.folder / manifest.FOLDER / "rejected"
     everything = [bad for file in sorted(folder.glob("*.csv")) for bad in manifest.read_rejected(file)]
     manifest.write_rejected(shop.folder / manifest.REJECTED, everything)
+    if everything:
+        shop.say(f"{len(everything)} records and photographs were left out: see {shop.folder / manifest.REJECTED}")
     write_card(shop.state)
 
 
@@ -254,7 +268,6 @@ def run_jobs(shop: Workshop, config: str, function: Callable[[Any], Outcome], jo
     shown = tqdm(outcomes, config, len(open_jobs), unit=" shards", disable=None if shop.options.progress else True)
     for (name, _), outcome in zip(open_jobs, shown, strict=True):
         _record(shop, config, name, outcome)
-    _close_config(shop, config, shop.state.configs[config], [name for name, _ in jobs])
 
 
 def write_rejections(shop: Workshop, name: str, rejections: Iterable[Rejection]) -> None:
@@ -269,6 +282,11 @@ def identity(path: str, member: str | None = None) -> str:
         path: local path or URL.
         member: name inside the zip at `path`.
     """
+    with connection(path):
+        return _identity(path, member)
+
+
+def _identity(path: str, member: str | None) -> str:
     if member is not None:
         with fsspec.open(path, "rb") as stream, zipfile.ZipFile(stream) as archive:
             info = archive.getinfo(member)
@@ -326,12 +344,13 @@ def _record(shop: Workshop, config: str, name: str, outcome: Outcome) -> None:
     shop.state.save()
 
 
-def _pair_all(shop: Workshop, members: Sequence[Members]) -> dict[str, Pairs]:
-    covered = sorted({code for one in members for code in np.unique(one.split).tolist()})
-    names = [SPLIT_NAMES[code] for code in covered]
+def _pair_all(shop: Workshop, members: Sequence[Members], expected: AbstractSet[str]) -> dict[str, Pairs]:
+    """Pair the splits that the archives should hold, and those they hold something of."""
+    found = {SPLIT_NAMES[code] for one in members for code in np.unique(one.split).tolist()}
     return {
         split: pair(split, shop.state.files(METADATA, split), members, shop.state.rows(METADATA, split))
-        for split in names
+        for split in SPLIT_NAMES
+        if split in found | expected
     }
 
 
@@ -339,7 +358,7 @@ def _stop_at(rejections: Sequence[Rejection], skip: bool, package: str, missing:
     if not rejections or skip:
         return
     bad = rejections[0]
-    more = f" (and {len(rejections) - 1} more like it or worse)" if len(rejections) > 1 else ""
+    more = f" (and {len(rejections) - 1} more)" if len(rejections) > 1 else ""
     hint = f"{', '.join(missing)} is missing: fetch it, or " if missing else "correct the files, or "
     hint += "leave such specimens out with --on-error skip"
     raise ReleaseError(f"{package}: {bad.reason}{more}", file=bad.file, processid=bad.processid, hint=hint)

@@ -42,6 +42,8 @@ _COUNTS = {
     "photographs": "photographs found in the archives",
     "rows": "rows written",
     "rejected": "left out",
+    "records_left_out": "records left out",
+    "photographs_left_out": "photographs left out",
 }
 
 
