@@ -63,6 +63,7 @@ def resolve_loopback_only(host: str | bytes | None, *args: object, **kwargs: obj
 socket.getaddrinfo = resolve_loopback_only
 
 import datasets  # noqa: E402
+from fixtures import common, dataset, release  # noqa: E402, F401
 
 
 datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0  # else every end of a shuffled pass over Parquet takes 5 s

@@ -1,0 +1,125 @@
+"""The command, as it is typed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bioscan5m_hf import cli
+
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def bioscan5m(monkeypatch, capsys):
+    """Run the command in this process; gives exit status, standard output and standard error."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["bioscan5m", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return run
+
+
+def test_synthesize_build_verify_info(bioscan5m, tmp_path):
+    release, dataset = tmp_path / "release", tmp_path / "bioscan-5m"
+    words = ("--specimens", 100, "--seed", 3, "--package", "cropped_256", "--workers", 1)
+    status, out, _ = bioscan5m("synthesize", release, *words)
+    assert (status, "invented release of 100 specimens" in out) == (0, True)
+    status, out, _ = bioscan5m(
+        "build", release, dataset, "--package", "cropped_256", "--workers", 1, "--check", "decode"
+    )
+    assert status == 0
+    assert "cropped_256" in out
+    assert "test_unseen" in out
+    status, out, _ = bioscan5m("verify", dataset, "--workers", 1)
+    assert status == 0
+    assert " 0 errors" in out
+    status, out, _ = bioscan5m("info", dataset)
+    assert status == 0
+    assert "INV" in out
+
+
+def test_verify_fails_where_a_promise_is_broken(bioscan5m, dataset, tmp_path):
+    broken = tmp_path / "bioscan-5m"
+    shutil.copytree(dataset, broken)
+    next((broken / "cropped_256").glob("train-*")).unlink()
+    status, out, _ = bioscan5m("verify", broken, "--workers", 1)
+    assert status == 1
+    assert "error" in out
+
+
+def test_push(bioscan5m, dataset, hub, repo_id):
+    hub.users["hf_secret"] = [repo_id.split("/")[0]]
+    os.environ["HF_TOKEN"] = "hf_secret"
+    try:
+        status, out, err = bioscan5m("push", dataset, repo_id)
+    finally:
+        del os.environ["HF_TOKEN"]
+    assert status == 0
+    assert f"{hub.url}/datasets/{repo_id}" in out
+    assert "hf_secret" not in out + err
+    assert "README.md" in hub.files(repo_id)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("build", "nowhere", "out"), "there is no release folder nowhere"),
+        (("build", "{release}", "{home}"), "is not empty and was not built by this program"),
+        (("info", "{home}"), "README.md"),
+        (("synthesize", "{home}"), "is not empty"),
+        (("synthesize", "{home}/new", "--specimens", "3"), "too few specimens"),
+        (("download", "release", "--package", "cropped"), "Google Drive"),
+        (("card", "{home}/README.md", "--check"), "run `bioscan5m card"),
+    ],
+)
+def test_errors_are_one_line_and_say_what_to_do(bioscan5m, elsewhere, release, tmp_path, words, message):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "thesis.txt").write_text("mine")
+    status, _, err = bioscan5m(*(word.format(release=release, home=home) for word in words))
+    assert status == 1
+    assert message in err
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) == 1
+    assert [item.name for item in home.iterdir()] == ["thesis.txt"]
+
+
+def test_wrong_words_are_answered_with_the_right_ones(bioscan5m):
+    status, _, err = bioscan5m("build", "release", "out", "--package", "cropped_512")
+    assert status == 2
+    assert "cropped_256" in err
+
+
+def test_download_asks_before_gigabytes(bioscan5m, elsewhere, monkeypatch):
+    asked = []
+    monkeypatch.setattr("typer.confirm", lambda question: bool(asked.append(question)))
+    status, out, _ = bioscan5m("download", "release", "--package", "cropped_256", "--split", "train", "--split", "val")
+    assert status == 0
+    assert "5.8 GB" in out
+    assert asked == ["Fetch them?"]
+    assert not list(elsewhere.rglob("*.zip"))
+
+
+def test_the_thin_script_of_the_dataset_repository_builds(release, tmp_path):
+    command = [sys.executable, str(ROOT / "loading_script" / "build.py"), str(release), str(tmp_path / "out")]
+    subprocess.run([*command, "--package", "original_256", "--workers", "1"], check=True, capture_output=True)
+    assert list((tmp_path / "out" / "original_256").glob("*.parquet"))
+
+
+def test_an_interrupt_ends_without_a_traceback(bioscan5m, monkeypatch, release, tmp_path):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bioscan5m_hf.data.build.build", interrupted)
+    status, _, err = bioscan5m("build", release, tmp_path / "out", "--workers", 1)
+    assert status in (1, 130)
+    assert "Traceback" not in err
