@@ -131,16 +131,7 @@ class DatasetFolder:
         path = self.path / "README.md"
         if not path.exists():
             raise ValueError("there is no README.md: without it nobody knows which file belongs to which split")
-        parts = path.read_text(encoding="utf-8").split("---\n", 2)
-        if len(parts) < 3 or parts[0].strip("\ufeff\n "):
-            raise ValueError("README.md does not begin with YAML between two lines of '---'")
-        try:
-            card = yaml.safe_load(parts[1])
-        except yaml.YAMLError as problem:
-            raise ValueError(f"the YAML of README.md cannot be read: {one_line(problem)}") from problem
-        if not isinstance(card, dict):
-            raise ValueError("the YAML of README.md is no mapping")
-        return card
+        return front_matter(path.read_text(encoding="utf-8"))
 
     @cached_property
     def manifest(self) -> dict[str, Any] | None:
@@ -180,6 +171,31 @@ class DatasetFolder:
     def of(self, config: str) -> list[Shard]:
         """List the shards of a config, in order."""
         return [shard for shards in self.layout.get(config, {}).values() for shard in shards]
+
+
+def front_matter(readme: str) -> dict[str, Any]:
+    r"""Read the YAML at the beginning of a card.
+
+    Args:
+        readme: the text of README.md.
+
+    Raises:
+        ValueError: there is none, or it cannot be read.
+
+    Examples:
+        >>> front_matter("---\nlicense: cc-by-3.0\n---\n# Title")
+        {'license': 'cc-by-3.0'}
+    """
+    parts = readme.split("---\n", 2)
+    if len(parts) < 3 or parts[0].strip("\ufeff\n "):
+        raise ValueError("README.md does not begin with YAML between two lines of '---'")
+    try:
+        card = yaml.safe_load(parts[1])
+    except yaml.YAMLError as problem:
+        raise ValueError(f"the YAML of README.md cannot be read: {one_line(problem)}") from problem
+    if not isinstance(card, dict):
+        raise ValueError("the YAML of README.md is no mapping")
+    return card
 
 
 def declared_fields(config: str) -> list[pa.Field]:
