@@ -96,7 +96,7 @@ def synthesize(
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
-        with tqdm(total=specimens, unit=" specimens", disable=not progress) as bar:
+        with tqdm(total=specimens, unit=" specimens", disable=None if progress else True) as bar:
             if metadata_only:
                 _write_rows(part, census, jsonld, bar)
             else:
