@@ -32,6 +32,13 @@ PLANS: Mapping[str, Callable[[Pen, Look], None]] = {
     )
 }
 PACKAGES = ("cropped_256", "original_256", "cropped", "original_full")
+_REACH = {
+    **dict.fromkeys(("harvestman",), 2.7),
+    **dict.fromkeys(("barklouse", "caddisfly", "cockroach", "cricket", "spider"), 1.65),
+    **dict.fromkeys(("fly", "lacewing", "mayfly", "silverfish", "moth"), 1.35),
+    **dict.fromkeys(("thrips", "woodlouse", "millipede", "amphipod", "stick", "globular_springtail"), 0.9),
+}
+"""How far legs, wings and antennae reach from the body's middle, in body lengths; 1.1 for the other plans."""
 _EXIF_DESCRIPTION = 0x010E
 
 Box = tuple[int, int, int, int]
@@ -66,9 +73,7 @@ def take(look: Look) -> Photograph:
     """
     pose = look.pose
     picture = _background(pose.randrange(_BACKGROUNDS), pose)
-    half = int(look.length * 1.05) + 24
-    if look.plan in ("harvestman", "barklouse", "lacewing", "moth", "caddisfly", "spider", "mayfly"):
-        half = int(look.length * (2.6 if look.plan == "harvestman" else 1.45)) + 24
+    half = int(look.length * _REACH.get(look.plan, 1.1)) + 24
     centre = _spot(look, pose)
     patch = (centre[0] - half, centre[1] - half, centre[0] + half, centre[1] + half)
     inside = (max(0, patch[0]), max(0, patch[1]), min(WIDTH, patch[2]), min(HEIGHT, patch[3]))
