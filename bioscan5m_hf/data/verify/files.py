@@ -11,12 +11,13 @@ from ..folder import DatasetFolder, Shard, declared_fields
 from ..manifest import FOLDER, REJECTED, read_rejected
 from ..schema import IMAGE, arrow_schema, features
 from ..shards import shard_name
-from .findings import Finding, conclude, error
+from .findings import Finding, conclude, error, warning
 
 
 SHARD_LIMIT = 500_000_000
 ROW_GROUP_LIMIT = 30_000_000
 _CODE = (".py", ".pyc", ".ipynb", ".sh")
+_BLIND = warning("not checked, because README.md names no configs")
 _LEFTOVER = (".part", ".incomplete", ".tmp", ".lock")
 
 
@@ -39,6 +40,8 @@ def check_card(folder: DatasetFolder) -> Iterable[Finding]:
 def check_default(folder: DatasetFolder) -> Iterable[Finding]:
     """Check that the first config of the declaration is the one default."""
     named = folder.entries("configs")
+    if not named:
+        return [_BLIND]
     marked = [name for name, entry in named.items() if entry.get("default")]
     wanted = next((name for name in DESCRIPTIONS if name in named), None)
     if marked != [wanted]:
@@ -49,6 +52,8 @@ def check_default(folder: DatasetFolder) -> Iterable[Finding]:
 
 def check_files(folder: DatasetFolder) -> Iterable[Finding]:
     """Check that every pattern of the card matches files of its split, and every Parquet file is matched once."""
+    if not folder.entries("configs"):
+        return [_BLIND]
     needed = [name for name in ("metadata", "taxonomy") if name not in folder.layout]
     problems = [error(f"there is no config {name}: every dataset of ours has it") for name in needed]
     matched: dict[str, list[tuple[str, str]]] = {}

@@ -67,13 +67,19 @@ def compare(job: CompareJob) -> list[str]:
     for name in COLUMN_NAMES:
         here, there = found[name], wanted[name]
         if not here.equals(there):
-            same = pc.coalesce(pc.equal(here, there), pc.and_(pc.is_null(here), pc.is_null(there)))
-            rows = np.flatnonzero(~same.to_numpy().astype(bool))
+            rows = _differences(here, there)
             if len(rows):
                 row = int(rows[0])
                 values = f"{here[row].as_py()!r}, in the metadata {there[row].as_py()!r}"
                 problems.append(f"{job.file}: {name} of {wanted['processid'][row]} is {values} ({len(rows):,} rows)")
     return problems
+
+
+def _differences(here: pa.ChunkedArray, there: pa.ChunkedArray) -> npt.NDArray[np.intp]:
+    same = pc.coalesce(pc.equal(here, there), pc.and_(pc.is_null(here), pc.is_null(there)))
+    if pa.types.is_floating(here.type):
+        same = pc.or_(same, pc.fill_null(pc.and_(pc.is_nan(here), pc.is_nan(there)), False))
+    return np.flatnonzero(~same.to_numpy().astype(bool))
 
 
 @dataclass(frozen=True)

@@ -75,8 +75,6 @@ def _rules() -> Iterator[Rule]:
         said = f"{name} is {{!r}}: a missing value is null"
         if pa.types.is_string(column.type):
             yield Rule("missing", name, lambda table, *_, name=name: pc.is_in(table[name], _WORDS), _said(said))
-        elif pa.types.is_floating(column.type):
-            yield Rule("missing", name, lambda table, *_, name=name: _nan(table[name]), _said(said))
         if column.required and name not in ("processid", "split"):
             yield Rule(
                 "missing", name, lambda table, *_, name=name: pc.is_null(table[name]), _said(f"no {name}"), False
@@ -89,10 +87,6 @@ def _of_builder(check: Check) -> Callable[[pa.Table, Keys, str], Mask]:
 
 def _said(text: str) -> Callable[[object, dict[str, object]], str]:
     return lambda value, _: text.format(value)
-
-
-def _nan(values: Mask) -> Mask:
-    return pc.fill_null(pc.is_nan(values), False)
 
 
 RULES = tuple(_rules())
