@@ -160,7 +160,7 @@ def take_in(source: Source, folder: Path, pool: Executor, policy: Policy = Polic
         records += block.records
         spilled.append(block)
     if not spilled:
-        raise ReleaseError("the file holds no records", file=source.path)
+        raise ReleaseError("the file holds no records", file=source.path, hint="give the official metadata file")
     intake, rows, barcodes = _join(spilled, records)
     if not len(rows):
         reason = f"none of the {records} records is good; of the first: {rejections[0].reason}"

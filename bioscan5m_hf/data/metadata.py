@@ -99,7 +99,11 @@ def column_notes(header: Sequence[str], file: str) -> list[str]:
         )
     twice = sorted({name for name in header if list(header).count(name) > 1})
     if twice:
-        raise ReleaseError(f"column {', '.join(map(repr, twice))} occurs twice in the header", file=file)
+        raise ReleaseError(
+            f"column {', '.join(map(repr, twice))} occurs twice in the header",
+            file=file,
+            hint="leave one of them out",
+        )
     return [f"column {name!r} of {file} is not official and was left out" for name in header if name not in BY_NAME]
 
 
