@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,13 +25,20 @@ def test_there_is_a_body_plan_for_every_order() -> None:
 
 
 @pytest.mark.parametrize("plan", photograph.PLANS)
-def test_every_form_of_a_plan_is_drawn_inside_the_picture(plan: str) -> None:
-    for family in range(14):
+def test_every_plan_is_drawn_inside_the_picture(plan: str) -> None:
+    for family in range(5):
         shot = photograph.take(look(plan, 1, family, family, family, family))
         x0, y0, x1, y1 = shot.box
         assert 0 <= x0 < x1 <= 1024
         assert 0 <= y0 < y1 <= 768
         assert 300 < shot.pixels <= (x1 - x0) * (y1 - y0)
+
+
+@pytest.mark.parametrize("plan", ["fly", "wasp", "bug", "beetle", "moth", "spider"])
+@pytest.mark.parametrize("form", [0.1, 0.5, 0.95])
+def test_every_form_and_pattern_of_a_plan_is_drawn(plan: str, form: float) -> None:
+    for pattern in (0.1, 0.45, 0.7):
+        assert photograph.take(replace(look(plan, 0, 1, 1, 1, 1), form=form, pattern=pattern)).pixels > 300
 
 
 @pytest.mark.parametrize("plan", ["fly", "beetle", "moth"])
