@@ -268,6 +268,9 @@ def _duplicates(
     intake: Intake, rows: npt.NDArray[np.int64], file: str
 ) -> tuple[list[Rejection], npt.NDArray[np.intp]]:
     """Find records whose process id an earlier record has, and the positions of the others."""
+    high = np.sort(intake.keys[:, 0])
+    if not (high[1:] == high[:-1]).any():
+        return [], np.arange(len(rows))
     by_key = np.lexsort((rows, intake.keys[:, 1], intake.keys[:, 0]))
     again = equal_neighbours(intake.keys[by_key])
     again = again[np.argsort(rows[by_key[again]])]
@@ -282,7 +285,8 @@ def _duplicates(
 
 def _check_barcodes(intake: Intake, barcodes: Keys, rows: npt.NDArray[np.int64], file: str, official: bool) -> None:
     """Note barcodes that stand in two splits; the official procedure does not quite rule that out."""
-    by_barcode = np.lexsort((intake.split, barcodes[:, 1], barcodes[:, 0]))
+    suspects = _in_two_groups(barcodes[:, 0], intake.split)
+    by_barcode = suspects[np.lexsort((intake.split[suspects], barcodes[suspects, 1], barcodes[suspects, 0]))]
     same = equal_neighbours(barcodes[by_barcode])
     missing = (barcodes[by_barcode[same]] == text_keys(pa.array([""]))).all(axis=1)
     crossing = same[(intake.split[by_barcode[same]] != intake.split[by_barcode[same - 1]]) & ~missing]
@@ -300,6 +304,14 @@ def _check_barcodes(intake: Intake, barcodes: Keys, rows: npt.NDArray[np.int64],
     if official:
         raise ReleaseError(text, file=file, hint="leave --official off to accept them")
     intake.notes.append(text)
+
+
+def _in_two_groups(values: npt.NDArray[np.uint64], group: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
+    """Find the positions of the values that occur in more than one group."""
+    by_value = np.argsort(values)
+    ordered, groups = values[by_value], group[by_value]
+    crossing = (ordered[1:] == ordered[:-1]) & (groups[1:] != groups[:-1])
+    return np.flatnonzero(np.isin(values, ordered[1:][crossing])) if crossing.any() else np.empty(0, np.intp)
 
 
 def _processids(intake: Intake, positions: npt.NDArray[np.intp]) -> list[str]:
