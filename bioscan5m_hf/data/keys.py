@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import xxhash
+
+
+try:
+    from _md5 import md5  # type: ignore[import-not-found,unused-ignore]  # CPython's own: a quarter of the time of OpenSSL's, and allowed where FIPS forbids that one
+except ImportError:
+    from hashlib import md5
 
 
 Keys = npt.NDArray[np.uint64]
@@ -28,8 +33,7 @@ def md5_keys(processids: pa.Array) -> Keys:
         >>> f"{md5_keys(pa.array(['AACTA1040-20']))[0, 0]:016x}"
         '009918ef28574cd7'
     """
-    md5 = hashlib.md5
-    return _keys(b"".join([md5(value, usedforsecurity=False).digest() for value in _values(processids)]))
+    return _keys(b"".join([md5(value).digest() for value in _values(processids)]))
 
 
 def text_keys(texts: pa.Array) -> Keys:

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +89,9 @@ class Manifest:
 
     def save(self) -> None:
         """Write the manifest, beside and renamed."""
-        configs = {name: asdict(config) for name, config in self.configs.items()}
+        configs = {name: vars(config) for name, config in self.configs.items()}
         state = {"format": FORMAT, "invented": self.invented, "configs": configs}
-        write_text(self.folder / FOLDER / "manifest.json", json.dumps(state, indent=1))
+        write_text(self.folder / FOLDER / "manifest.json", json.dumps(state))
 
     def done(self, config: str, file: str, key: str) -> bool:
         """Tell whether a shard was made from these inputs and is still there as it was."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -113,6 +114,17 @@ def features(fields: Iterable[pa.Field]) -> Features:
     fields = list(fields)
     typed = Features.from_arrow_schema(pa.schema(fields))
     return Features({field.name: Image() if field.type == IMAGE_TYPE else typed[field.name] for field in fields})
+
+
+@cache
+def specimen_schema(image: bool = False) -> pa.Schema:
+    """Give the schema of a specimen's shard, with or without the `image` column.
+
+    Examples:
+        >>> len(specimen_schema(image=True))
+        24
+    """
+    return arrow_schema(specimen_fields(image))
 
 
 def arrow_schema(fields: Iterable[pa.Field]) -> pa.Schema:

@@ -19,7 +19,7 @@ from . import parquet
 from .archives import SIZE, Member, Reader, open_archive, read_photograph
 from .checks import Rejection
 from .intake import Piece, gather
-from .schema import IMAGE, IMAGE_TYPE, arrow_schema, specimen_fields
+from .schema import IMAGE, IMAGE_TYPE, specimen_fields, specimen_schema
 
 
 SHARD_BYTES = 450_000_000
@@ -159,7 +159,7 @@ def write_metadata(job: MetadataJob) -> Outcome:
     """Run a `MetadataJob`."""
     table = gather(job.pieces)
     groups = (table.slice(start, stop - start) for start, stop in parquet.row_groups(len(table), table.nbytes))
-    rows = parquet.write_shard(job.path, arrow_schema(specimen_fields()), groups)
+    rows = parquet.write_shard(job.path, specimen_schema(), groups)
     return Outcome(rows, job.path.stat().st_size, [])
 
 
@@ -170,7 +170,7 @@ def write_images(job: ImageJob) -> Outcome:
         ReleaseError: a photograph is bad, and the job does not skip it.
     """
     rejections: list[Rejection] = []
-    rows = parquet.write_shard(job.path, arrow_schema(specimen_fields(image=True)), image_tables(job, rejections))
+    rows = parquet.write_shard(job.path, specimen_schema(image=True), image_tables(job, rejections))
     if rows == 0:
         job.path.unlink()
         return Outcome(0, 0, rejections)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -53,7 +54,9 @@ def _rank_table(counted: pa.Table, rank: str) -> pa.Table:
     counts = labelled.group_by([rank, "split"], use_threads=False).aggregate([("records", "sum")])
     names = sorted(pc.unique(labelled[rank]).to_pylist())
     filler = pc.match_substring_regex(pa.array(names, pa.string()), FILLER).to_pylist()
-    by_split = {(row[rank], row["split"]): row["records_sum"] for row in counts.to_pylist()}
+    by_split = np.zeros((len(names), len(SPLIT_NAMES)), np.int64)
+    place = pc.index_in(counts[rank], pa.array(names, pa.string())).to_numpy()
+    by_split[place, pc.index_in(counts["split"], pa.array(SPLIT_NAMES)).to_numpy()] = counts["records_sum"].to_numpy()
     parents = _parents(labelled, rank)
     index = iter(range(len(names)))
     columns = {
@@ -63,7 +66,7 @@ def _rank_table(counted: pa.Table, rank: str) -> pa.Table:
         "filler": filler,
         "parent_rank": [parents.get(name, (None, []))[0] for name in names],
         "parents": [parents.get(name, (None, []))[1] for name in names],
-        **{split: [by_split.get((name, split), 0) for name in names] for split in SPLIT_NAMES},
+        **dict(zip(SPLIT_NAMES, by_split.T, strict=True)),
     }
     return pa.table(columns, schema=pa.schema(taxonomy_fields(SPLIT_NAMES)))
 
