@@ -129,7 +129,7 @@ def find_repeated(tables: Iterable[pa.Table], max_nucleotides: int | None = None
         >>> rows = pa.table({"processid": ["A-1", "A-2", "A-3"], "dna_barcode": ["NACGT", "ACGTN", None]})
         >>> repeated = find_repeated([rows])
         >>> repeated.holds(md5_keys(rows["processid"].combine_chunks())).tolist()
-        [True, False, False]
+        [False, True, False]
     """
     specimens, barcodes = [np.empty((0, 2), np.uint64)], [np.empty((0, 2), np.uint64)]
     for table in tables:

@@ -23,7 +23,8 @@ from .sources import METADATA, TAXONOMY, Source, choose_config, count_groups, op
 
 
 D = TypeVar("D", datasets.Dataset, datasets.IterableDataset)
-_ROWS = "specimens"
+ROWS = "specimens"
+_CLASSES = "__classes__"
 _LABEL_BATCH = 500
 """Rows labelled at once when streaming: photographs pass through memory in such batches."""
 
@@ -98,7 +99,7 @@ def load_specimens(
     splits = source.choose_splits(split)
     builder = Specimens(
         dataset_name=f"specimens_{source.config}",
-        data_files=_files(source, splits, label, one_per_barcode),
+        data_files=collect_files(source, splits, label, one_per_barcode),
         features=datasets.Features(types),
         made_split=_name(split, splits),
         home=f"{source.path}#{revision or ''}",
@@ -169,8 +170,8 @@ def with_class_labels(dataset: D, rank: str, taxonomy: Taxonomy | None = None) -
         order = dataset.column_names
         names = dataset.select_columns(rank).with_format("arrow")[:][rank]
         labels = taxonomy.index_array(rank, names)
-        labelled = dataset.remove_columns(rank).add_column(rank, labels, feature=feature)
-        return labelled.select_columns(order)
+        labelled = dataset.add_column(_CLASSES, labels, feature=feature).remove_columns(rank)
+        return labelled.rename_column(_CLASSES, rank).select_columns(order)
     types = None
     if dataset.features is not None:
         types = datasets.Features({**dataset.features, rank: feature})
@@ -202,7 +203,7 @@ class SpecimensConfig(datasets.BuilderConfig):  # type: ignore[misc]
         keep_filler: as in `load_specimens`.
     """
 
-    made_split: str = _ROWS
+    made_split: str = ROWS
     home: str = ""
     columns: tuple[str, ...] = ()
     label: str | None = None
@@ -222,7 +223,7 @@ class Specimens(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         wanted = self.config
         files = downloads.download(wanted.data_files)
         recipe = make_recipe(wanted, files)
-        parts = [(file, None) for file in files[_ROWS]]
+        parts = [(file, None) for file in files[ROWS]]
         return [datasets.SplitGenerator(name=wanted.made_split, gen_kwargs={"parts": parts, "recipe": recipe})]
 
     def _generate_shards(self, parts: list[Any], recipe: Recipe) -> Iterator[str]:
@@ -262,13 +263,13 @@ def _tables(files: Sequence[str], columns: Sequence[str] | None = None) -> Itera
     return itertools.chain.from_iterable(read_tables(file, columns) for file in files)
 
 
-def _files(source: Source, splits: Sequence[str], label: str | None, one_per_barcode: bool) -> DataFilesDict:
-    """Collect the files of the rows, and of what has to be known beforehand.
+def collect_files(source: Source, splits: Sequence[str], label: str | None, one_per_barcode: bool) -> DataFilesDict:
+    """Collect the files of the rows (under `ROWS`), and of what has to be known beforehand.
 
     Barcodes are compared on the image-free `metadata`, which is much less to fetch, unless it has other rows (a
     build can leave out specimens whose photograph is bad).
     """
-    files = DataFilesDict({_ROWS: _joined(source, splits)})
+    files = DataFilesDict({ROWS: _joined(source, splits)})
     if label is not None:
         files[TAXONOMY] = _joined(open_source(source.path, TAXONOMY, source.revision), ["train"])
     if one_per_barcode:

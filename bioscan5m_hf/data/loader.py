@@ -1,0 +1,258 @@
+"""Batches of photographs at the speed of the JPEG decoder: Parquet → Arrow → threads → one uint8 array."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ..errors import ReleaseError
+from .decode import Frame, Pixels, decoder
+from .reading import Rows, Unit, ahead, delayed, read_units, rebatched, share
+from .schema import IMAGE
+from .selection import LABEL, PROCESSID, Recipe
+from .sources import choose_config, count_groups, open_source
+from .specimens import ROWS, SpecimensConfig, collect_files, make_recipe
+
+
+logger = logging.getLogger(__name__)
+_CHUNK = 8
+"""Photographs a thread decodes at a time: much more than the cost of handing them over, much less than a batch."""
+
+_AHEAD = 1
+"""Batches decoded while the user works on one."""
+
+_FOOTERS = 8
+"""Footers read at a time: over HTTP each is a round trip."""
+
+Batch = dict[str, Any]
+
+
+class _Base:
+    """Torch's `IterableDataset` becomes a further base of this class's child once torch is wanted."""
+
+
+@dataclass
+class ImageBatches(_Base):
+    """Batches of decoded photographs of one size, with other columns and labels.
+
+    An iterable of dicts: `image` is uint8 of shape (batch, height, width, 3); `label` is int64, -1 where missing;
+    columns of floats are float64 with NaN where missing; other columns are lists with None where missing.
+
+    It is a torch `IterableDataset` too: `DataLoader(batches, batch_size=None, num_workers=2)`. Ranks and workers
+    share the row groups, so their numbers of rows may differ a little. Call `set_epoch` before each epoch to shuffle
+    anew.
+
+    Args:
+        path: dataset folder, Hub id, or the name of a dataset in the prepared cache.
+        split: official names, `seen`, `unseen`, `all`, joined by `+`.
+        columns: columns to give beside the photographs.
+        label: a rank: adds `label`, as in `load_specimens`.
+        keep_filler: as in `load_specimens`.
+        max_nucleotides: as in `load_specimens`.
+        one_per_barcode: as in `load_specimens`.
+        config: an image package or `sample`; by default the first image package.
+        revision: branch, tag or commit on the Hub.
+        batch_size: photographs in a batch.
+        drop_last: leave out a last batch that is not full.
+        frame: common size of the photographs, and how they are brought to it.
+        shuffle: shuffle the row groups, and the rows within `buffer` of them.
+        buffer: row groups (up to 28 MB each) that are held to shuffle rows.
+        seed: what the order is drawn from, together with the epoch.
+        rank: number of this process among those that share the specimens.
+        world_size: number of such processes.
+        threads: threads that decode; by default as many as there are processors for each worker.
+        on_error: what a photograph that cannot be decoded does: `raise`, or `skip` (said in the log).
+
+    Raises:
+        ValueError: an unknown split, column, rank, or an impossible number.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from bioscan5m_hf.data.build import build
+        >>> from bioscan5m_hf.synthetic import synthesize
+        >>> with TemporaryDirectory() as folder:
+        ...     release = synthesize(folder + "/release", specimens=100, packages=["cropped_256"], workers=1)
+        ...     _ = build(release, folder + "/bioscan-5m")
+        ...     batches = ImageBatches(folder + "/bioscan-5m", split="seen", label="order", batch_size=8)
+        ...     batch = next(iter(batches))
+        >>> batch["image"].shape, batch["label"].dtype
+        ((8, 256, 256, 3), dtype('int64'))
+    """
+
+    path: str | Path
+    _: KW_ONLY
+    split: str = "train"
+    columns: Sequence[str] = ()
+    label: str | None = None
+    keep_filler: bool = False
+    max_nucleotides: int | None = None
+    one_per_barcode: bool = False
+    config: str | None = None
+    revision: str | None = None
+    batch_size: int = 256
+    drop_last: bool = False
+    frame: Frame = field(default_factory=Frame)
+    shuffle: bool = False
+    buffer: int = 2
+    seed: int = 0
+    rank: int = 0
+    world_size: int = 1
+    threads: int | None = None
+    on_error: Literal["raise", "skip"] = "raise"
+    epoch: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if min(self.batch_size, self.buffer, self.world_size, self.threads or 1) < 1:
+            raise ValueError("batch_size, buffer, world_size and threads must be positive")
+        if not 0 <= self.rank < self.world_size:
+            raise ValueError(f"rank {self.rank} of world_size {self.world_size}: use 0 … {self.world_size - 1}")
+        if self.on_error not in ("raise", "skip"):
+            raise ValueError(f"on_error {self.on_error!r}: use 'raise' or 'skip'")
+        _join_torch(type(self))
+        files, self._recipe = self._plan()
+        with ThreadPoolExecutor(_FOOTERS) as pool:
+            counts = list(pool.map(count_groups, files))
+        self._units = [Unit(file, group) for file, count in zip(files, counts, strict=True) for group in range(count)]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of the next pass, where shuffled."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker, workers = _worker()
+        units = self._shuffled_units()
+        mine = share(units, self.rank + self.world_size * worker, self.world_size * workers)
+        threads = self.threads or max(1, len(os.sched_getaffinity(0)) // workers)
+        with ExitStack() as stack:
+            pool = stack.enter_context(ThreadPoolExecutor(threads))
+            reader = stack.enter_context(ThreadPoolExecutor(1))
+            stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+            stack.callback(reader.shutdown, wait=False, cancel_futures=True)
+            held = self.buffer if self.shuffle else 1
+            groups = [mine[start : start + held] for start in range(0, len(mine), held)]
+            rows = ahead(reader, self._read, groups)
+            started = (self._start(pool, part) for part in rebatched(rows, self.batch_size, self.drop_last))
+            for decoding in delayed(started, _AHEAD):
+                batch = self._finish(*decoding)
+                if len(batch[IMAGE]):
+                    yield batch
+
+    def _plan(self) -> tuple[list[str], Recipe]:
+        columns = tuple(dict.fromkeys([IMAGE, PROCESSID, *self.columns]))
+        source = open_source(self.path, self.config or choose_config(self.path, columns, self.revision), self.revision)
+        source.check_columns([*columns, *([] if self.label is None else [self.label])])
+        splits = source.choose_splits(self.split)
+        wanted = SpecimensConfig(
+            columns=columns,
+            label=self.label,
+            max_nucleotides=self.max_nucleotides,
+            keep_filler=self.keep_filler,
+        )
+        files = collect_files(source, splits, self.label, self.one_per_barcode)
+        return list(files[ROWS]), make_recipe(wanted, files)
+
+    def _shuffled_units(self) -> list[Unit]:
+        if not self.shuffle:
+            return self._units
+        places = np.random.default_rng([self.seed, self.epoch]).permutation(len(self._units))
+        return [self._units[place] for place in places]
+
+    def _read(self, units: Sequence[Unit]) -> Rows:
+        rows = read_units(self._recipe, units)
+        if not self.shuffle or not units:
+            return rows
+        first = units[0]
+        place = self._units.index(first._replace(part=0, parts=1))
+        return rows.shuffled(np.random.default_rng([self.seed, self.epoch, place, first.part]))
+
+    def _start(self, pool: ThreadPoolExecutor, rows: Rows) -> tuple[Rows, Pixels, list[Future[list[Failure]]]]:
+        pixels = np.empty((len(rows), *self.frame.size, 3), np.uint8)
+        decode = partial(decode_some, self.frame, rows.photographs, pixels)
+        return rows, pixels, [pool.submit(decode, start) for start in range(0, len(rows), _CHUNK)]
+
+    def _finish(self, rows: Rows, pixels: Pixels, chunks: list[Future[list[Failure]]]) -> Batch:
+        failures = [failure for chunk in chunks for failure in chunk.result()]
+        table = rows.columns
+        if failures:
+            processids = table[PROCESSID].take([place for place, _ in failures]).to_pylist()
+            if self.on_error == "raise":
+                raise ReleaseError(
+                    f"the photograph cannot be decoded: {failures[0][1]}",
+                    processid=processids[0],
+                    hint="build the dataset again with --check decode, or go on with on_error='skip'",
+                )
+            logger.warning("left out photographs that cannot be decoded: %s", ", ".join(processids))
+            good = np.setdiff1d(np.arange(len(rows)), [place for place, _ in failures])
+            pixels, table = pixels[good], table.take(good)
+        return {IMAGE: pixels, **{name: _plain(name, table[name]) for name in self._given()}}
+
+    def _given(self) -> list[str]:
+        names = [name for name in dict.fromkeys(self.columns) if name != IMAGE]
+        return names if self.label is None else [*names, LABEL]
+
+
+Failure = tuple[int, str]
+
+
+def decode_some(frame: Frame, photographs: Sequence[memoryview], pixels: Pixels, start: int) -> list[Failure]:
+    """Decode a few photographs into their places of a batch.
+
+    Args:
+        frame: their size.
+        photographs: all JPEGs of the batch.
+        pixels: is written to, shape (len(photographs), *frame.size, 3).
+        start: the first one to decode.
+
+    Returns:
+        Place and reason of those that cannot be decoded.
+    """
+    decode = decoder()
+    failures = []
+    for place in range(start, min(start + _CHUNK, len(photographs))):
+        try:
+            decode(photographs[place], frame, pixels[place])
+        except ValueError as error:
+            failures.append((place, str(error)))
+    return failures
+
+
+def _plain(name: str, column: pa.ChunkedArray) -> npt.NDArray[Any] | list[Any]:
+    """Give a column as an array where numbers can say that they are missing, else as a list."""
+    if name == LABEL:
+        return np.asarray(column.fill_null(-1))
+    if pa.types.is_floating(column.type):
+        return np.asarray(column.fill_null(np.nan))
+    return column.to_pylist()  # type: ignore[no-any-return]
+
+
+def _worker() -> tuple[int, int]:
+    """Give this torch data worker's number and how many there are; (0, 1) outside of one."""
+    if "torch" not in sys.modules:
+        return 0, 1
+    from torch.utils.data import get_worker_info
+
+    info = get_worker_info()
+    return (0, 1) if info is None else (info.id, info.num_workers)
+
+
+def _join_torch(kind: type) -> None:
+    """Make a class a torch `IterableDataset`, if torch is installed (`datasets` does the same with its own)."""
+    if importlib.util.find_spec("torch") is None:
+        return
+    from torch.utils.data import IterableDataset
+
+    if IterableDataset not in kind.__bases__:
+        kind.__bases__ = (*kind.__bases__, IterableDataset)
