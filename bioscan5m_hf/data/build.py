@@ -241,7 +241,7 @@ def build_sample(shop: Workshop) -> None:
             tables = list(take_rows(shop.state.files(package, split), places))
             rows = write_shard(shop.folder / name, tables[0].schema, [pa.concat_tables(tables)])
             _record(shop, SAMPLE, name, Outcome(rows, (shop.folder / name).stat().st_size, []))
-    config.counts = {"rows": sum(entry["rows"] for entry in config.shards.values())}
+    config.counts = {"rows": sum(config.shards[name]["rows"] for name in names)}
     config.notes = [f"the photographs are those of {package}"]
     _close_config(shop, SAMPLE, config, names)
 
@@ -323,8 +323,8 @@ def _open_config(shop: Workshop, name: str, key: str, inputs: dict[str, str]) ->
 def _close_config(shop: Workshop, name: str, config: Config, files: Sequence[str]) -> None:
     """Forget and remove the shards of an earlier plan."""
     for file in set(config.shards) - set(files):
-        del config.shards[file]
         _rejected_file(shop, file).unlink(missing_ok=True)
+    config.shards = {file: config.shards[file] for file in files}
     wanted = {shop.folder / file for file in files}
     for path in (shop.folder / name).glob("*"):
         if path not in wanted:

@@ -74,7 +74,7 @@ class Manifest:
                 if state["format"] == FORMAT:
                     configs = {name: Config(**config) for name, config in state["configs"].items()}
                     return cls(folder, configs, state["invented"])
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise OutputError(f"{path} is damaged ({error}): remove {folder} and build again") from error
             raise OutputError(f"{folder} was built by another version of this package: build into a new folder")
         if folder.exists() and not folder.is_dir():
