@@ -1,0 +1,41 @@
+"""The demonstration, on fewer specimens."""
+
+import pytest
+from PIL import Image
+
+from bioscan5m_hf import demo
+from bioscan5m_hf.errors import Bioscan5mError
+
+
+@pytest.mark.slow
+def test_shows_the_main_job_and_can_be_repeated(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(demo, "SPECIMENS", 100)
+    monkeypatch.setattr("bioscan5m_hf.data.workers.default_workers", lambda: 1)
+    demo.run(tmp_path / "demo")
+    printed = capfd.readouterr().out
+    assert printed.count(" bases)") == 3
+    assert printed.count("JPEG 3") == 3
+    assert "test_unseen" in printed
+    assert all(str(tmp_path / "demo" / name) in printed for name in ("release", "bioscan-5m", demo.SHEET))
+    assert min(Image.open(tmp_path / "demo" / demo.SHEET).size) > 600
+    monkeypatch.setattr(demo, "STAGES", demo.STAGES[:1])
+    demo.run(tmp_path / "demo")
+    assert not (tmp_path / "demo" / "bioscan-5m").exists()
+
+
+def test_stops_where_a_promise_is_broken(dataset, tmp_path, capsys):
+    (tmp_path / "bioscan-5m").mkdir()
+    (tmp_path / "bioscan-5m" / "README.md").write_text((dataset / "README.md").read_text())
+    with pytest.raises(Bioscan5mError, match="breaks a promise"):
+        demo.verify(tmp_path)
+    assert "error" in capsys.readouterr().out
+
+
+def test_says_when_a_stage_is_late(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(demo, "STAGES", (demo.Stage("nothing", -1.0, lambda _: None),))
+    demo.run(tmp_path)
+    assert "over its budget" in capsys.readouterr().out
+
+
+def test_all_stages_together_stay_under_three_minutes():
+    assert sum(stage.budget for stage in demo.STAGES) <= 180

@@ -1,0 +1,61 @@
+"""The README is executed: its commands in order, its Python in the folder they leave, its printed output compared."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bioscan5m_hf import splits
+
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+FENCES = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+MARK = "=== next block ==="
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("readme")
+    commands = [
+        line[2:] for kind, text in FENCES if kind == "console" for line in text.splitlines() if line[:2] == "$ "
+    ]
+    for command in commands:
+        words = shlex.split(command, comments=True)
+        if words[0] == "bioscan5m":
+            subprocess.run([sys.executable, "-m", "bioscan5m_hf.cli", *words[1:]], cwd=folder, check=True, timeout=120)
+    return folder
+
+
+@pytest.mark.slow
+def test_python_prints_what_the_readme_shows(folder, fresh_python):
+    blocks = [text for kind, text in FENCES if kind == "python"]
+    shown = [FENCES[at + 1][1] for at, (kind, _) in enumerate(FENCES) if kind == "python"]
+    printed = fresh_python(f"print({MARK!r})\n".join(blocks), cwd=folder, HF_HUB_OFFLINE="1")
+    assert [text.rstrip("\n") for text in printed.split(MARK + "\n")] == [text.rstrip("\n") for text in shown]
+
+
+def test_the_first_code_comes_on_the_first_screen():
+    lines = README.splitlines()
+    assert lines.index("```python") < 25
+    assert next(at for at, line in enumerate(lines) if line.startswith("```")) < 25
+
+
+def test_every_link_leads_somewhere():
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_split_table_is_the_declaration():
+    for split in splits.SPLITS:
+        assert f"| `{split.name}` | {split.metasplit or ''} | {split.specimens:,} | {split.role} |" in README
+
+
+def test_every_command_exists():
+    from bioscan5m_hf.cli import app
+
+    known = {command.callback.__name__ for command in app.registered_commands}
+    assert set(re.findall(r"bioscan5m ([a-z]+) ", README)) <= known
