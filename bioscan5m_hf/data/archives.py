@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import posixpath
 import struct
@@ -10,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import IO, NamedTuple, Protocol
 
 import fsspec
 import numpy as np
@@ -22,7 +23,7 @@ from .. import splits
 from ..errors import ReleaseError
 from .checks import Rejection
 from .keys import Keys, md5_keys, order
-from .remote import connection, is_remote
+from .remote import connection, is_remote, read_range
 
 
 MAX_PIXELS = 50_000_000
@@ -32,6 +33,9 @@ MAX_BYTES = 200_000_000
 """A member that says it is larger is not unpacked."""
 
 STORED, DEFLATED = 0, 8
+BLOCK = 4 << 20
+"""What is fetched of a remote archive at once."""
+
 _TAIL = 66_000
 _ENTRY = struct.Struct("<4s4B4HL2L5H2L")
 _END = struct.Struct("<4s4H2LH")
@@ -103,18 +107,30 @@ class _LocalReader:
 
 
 class _RemoteReader:
-    def __init__(self, path: str, cache: str) -> None:
-        self.path = path
+    """Fetches blocks once and keeps them on disk."""
+
+    def __init__(self, path: str, kept: IO[bytes]) -> None:
+        self.path, self.kept = path, kept
+        self.blocks: set[int] = set()
         with connection(path):
-            system, inner = fsspec.url_to_fs(path)
-            cached = fsspec.filesystem("blockcache", fs=system, cache_storage=cache, check_files=False)
-            self.stream = cached.open(inner, "rb", block_size=4 << 20)
-            self.size = int(self.stream.size)
+            self.system, self.inner = fsspec.url_to_fs(path)
+            self.size = int(self.system.size(self.inner))
 
     def read(self, offset: int, length: int) -> bytes:
+        stop = min(offset + length, self.size)
+        for block in range(offset // BLOCK, math.ceil(stop / BLOCK)):
+            if block not in self.blocks:
+                self.fetch(block)
+        self.kept.seek(offset)
+        return self.kept.read(max(0, stop - offset))
+
+    def fetch(self, block: int) -> None:
+        start = block * BLOCK
         with connection(self.path):
-            self.stream.seek(offset)
-            return self.stream.read(length)  # type: ignore[no-any-return]
+            data = read_range(self.system, self.inner, start, min(start + BLOCK, self.size))
+        self.kept.seek(start)
+        self.kept.write(data)
+        self.blocks.add(block)
 
 
 @contextmanager
@@ -128,12 +144,8 @@ def open_archive(path: str) -> Iterator[Reader]:
         Bioscan5mError: the connection to a remote one failed.
     """
     if is_remote(path):
-        with tempfile.TemporaryDirectory() as cache:
-            reader = _RemoteReader(path, cache)
-            try:
-                yield reader
-            finally:
-                reader.stream.close()
+        with tempfile.TemporaryFile() as kept:
+            yield _RemoteReader(path, kept)
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
