@@ -25,6 +25,7 @@ from .schema import specimen_fields, taxonomy_fields
 DAMAGE = (OSError, ValueError, KeyError, MemoryError, pa.ArrowException)
 """What pyarrow raises at a damaged Parquet file."""
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SHARD = re.compile(r"(?P<config>[^/]+)/(?P<split>\w+)-(?P<index>\d{5})-of-(?P<count>\d{5})\.parquet")
 
 
@@ -190,7 +191,7 @@ def front_matter(readme: str) -> dict[str, Any]:
     if len(parts) < 3 or parts[0].strip("\ufeff\n "):
         raise ValueError("README.md does not begin with YAML between two lines of '---'")
     try:
-        card = yaml.safe_load(parts[1])
+        card = yaml.load(parts[1], Loader=_LOADER)
     except yaml.YAMLError as problem:
         raise ValueError(f"the YAML of README.md cannot be read: {one_line(problem)}") from problem
     if not isinstance(card, dict):

@@ -163,7 +163,7 @@ def _folder_info(folder: DatasetFolder) -> Info:
         specimens = [] if first is None else _first_rows(first.path)
     except DAMAGE as problem:
         raise Bioscan5mError(f"{folder.path} is damaged ({one_line(problem)}): see `bioscan5m verify`") from problem
-    return _info(str(folder.path), text, configs, taxonomy, specimens)
+    return _info(str(folder.path), text, card, configs, taxonomy, specimens)
 
 
 def _first_rows(path: Path) -> list[dict[str, Any]]:
@@ -199,7 +199,7 @@ def _hub_info(repo_id: str) -> Info:
         rows = load_dataset(repo_id, shown.name, split=split, streaming=True, revision=found.sha)
         rows = rows.cast_column(IMAGE, Image(decode=False)) if IMAGE in (rows.column_names or []) else rows
         specimens = list(islice(rows, SPECIMENS))
-    return _info(repo_id, text, configs, taxonomy, specimens)
+    return _info(repo_id, text, card, configs, taxonomy, specimens)
 
 
 def _declared_configs(card: Mapping[str, Any], sizes: Mapping[str, int | None]) -> list[ConfigInfo]:
@@ -219,11 +219,11 @@ def _declared_configs(card: Mapping[str, Any], sizes: Mapping[str, int | None]) 
 def _info(
     place: str,
     text: str,
+    card: Mapping[str, Any],
     configs: Iterable[ConfigInfo],
     taxonomy: list[pa.Table],
     specimens: Iterable[dict[str, Any]],
 ) -> Info:
-    card = front_matter(text)
     rank = {name: position for position, name in enumerate(DESCRIPTIONS)}
     configs = sorted(configs, key=lambda config: (not config.default, rank.get(config.name, len(rank))))
     rows = next((config.rows for config in configs if config.name == METADATA), 0)

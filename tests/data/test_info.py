@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hub_server import HubServer
 
+from bioscan5m_hf.data.build import Options, build
 from bioscan5m_hf.data.info import info, render
 from bioscan5m_hf.errors import Bioscan5mError
 from bioscan5m_hf.hub.push import push
@@ -63,9 +65,11 @@ def test_text_without_specimens(dataset: Path) -> None:
     assert "specimen 1" not in render(info(dataset), specimens=0)
 
 
-def test_a_repository_on_a_hub(dataset: Path, hub: HubServer, repo_id: str) -> None:
-    push(dataset, repo_id)
-    local, remote = info(dataset), info(repo_id)
+def test_a_repository_on_a_hub(release: Path, hub: HubServer, repo_id: str, tmp_path: Path) -> None:
+    folder = tmp_path / "bioscan-5m"
+    build(release, folder, ["cropped_256"], Options(workers=1))
+    push(folder, repo_id)
+    local, remote = info(folder), info(repo_id)
     assert remote.configs == local.configs
     assert remote.ranks == local.ranks
     assert remote.specimens == local.specimens
@@ -87,3 +91,18 @@ def test_a_damaged_file(dataset: Path, tmp_path: Path) -> None:
     file.write_bytes(b"PAR1 no more PAR1")
     with pytest.raises(Bioscan5mError, match="is damaged"):
         info(tmp_path)
+
+
+def test_what_is_not_there_is_left_out(dataset: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bioscan-5m"
+    shutil.copytree(dataset / "cropped_256", folder / "cropped_256")
+    shutil.copy(dataset / "README.md", folder)
+    path = next((folder / "cropped_256").glob("train-*"))
+    table = pq.read_table(path, partitioning=None)
+    rows = table.to_pylist()
+    rows[0]["image"] = None
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), path)
+    found = info(folder)
+    assert found.ranks == ()
+    assert found.specimens[0]["image"] is None
+    assert "image                    –" in render(found)

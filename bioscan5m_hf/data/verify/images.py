@@ -123,7 +123,7 @@ def _compare_split(
             where = folder.locate(split, int(unexplained[0]))
             config = pairs[0][0].config
             yield error(
-                f"{config}: {len(unexplained):,} specimens of {split} lack, and are not in {REJECTED}: {where}"
+                f"{config} lacks {len(unexplained):,} specimens of {split} that are not in {REJECTED}, such as {where}"
             )
 
 

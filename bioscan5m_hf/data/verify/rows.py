@@ -70,7 +70,7 @@ def check_unique(folder: Inspection) -> Iterable[Finding]:
     by_key = order(keys)
     again = by_key[equal_neighbours(keys[by_key])]
     if len(again):
-        return [error(f"{_rows(len(again))} repeat a process id, such as {folder.locate_any(int(again.min()))}")]
+        return [error(f"process ids that stand twice: {len(again):,}, such as {folder.locate_any(int(again.min()))}")]
     return [ok(f"{len(keys):,} process ids, each once")]
 
 
@@ -126,7 +126,7 @@ def check_taxonomy(folder: Inspection) -> Iterable[Finding]:
         found = pa.concat_tables([pq.read_table(path, partitioning=None).cast(fields) for path in paths])
         found.validate(full=True)
     except DAMAGE as problem:
-        return [error(f"the taxonomy is damaged: {one_line(problem)}")]
+        return [error(f"{folder.of('taxonomy')[0].file} is damaged: {one_line(problem)}")]
     if len(found) != len(wanted):
         return [error(f"the taxonomy has {_rows(len(found))}, the metadata give {len(wanted):,}")]
     wrong = [name for name in fields.names if not found[name].equals(wanted[name])]
