@@ -29,7 +29,7 @@ from .intake import Policy, take_in
 from .manifest import Config, Manifest
 from .packages import IMAGE_PACKAGES
 from .pairing import ROW_BYTES, Pairs, pair
-from .parquet import shard_rows, take_rows, write_shard
+from .parquet import grouped, shard_rows, take_rows, write_shard
 from .release import Archive, Release, Source
 from .remote import connection
 from .sample import choose_sample
@@ -183,7 +183,7 @@ def build_taxonomy(shop: Workshop) -> None:
     if not shop.state.done(TAXONOMY, name, key):
         files = [file for split in SPLIT_NAMES for file in shop.state.files(METADATA, split)]
         table = taxonomy_table(ordered_map(shop.pool, lineages, files))
-        rows = write_shard(shop.folder / name, arrow_schema(taxonomy_fields(SPLIT_NAMES)), [table])
+        rows = write_shard(shop.folder / name, arrow_schema(taxonomy_fields(SPLIT_NAMES)), grouped(table))
         _record(shop, TAXONOMY, name, Outcome(rows, (shop.folder / name).stat().st_size, []))
     _close_config(shop, TAXONOMY, config, [name])
 
@@ -239,7 +239,7 @@ def build_sample(shop: Workshop) -> None:
         names.append(name)
         if not shop.state.done(SAMPLE, name, key):
             tables = list(take_rows(shop.state.files(package, split), places))
-            rows = write_shard(shop.folder / name, tables[0].schema, [pa.concat_tables(tables)])
+            rows = write_shard(shop.folder / name, tables[0].schema, grouped(pa.concat_tables(tables)))
             _record(shop, SAMPLE, name, Outcome(rows, (shop.folder / name).stat().st_size, []))
     config.counts = {"rows": sum(config.shards[name]["rows"] for name in names)}
     config.notes = [f"the photographs are those of {package}"]

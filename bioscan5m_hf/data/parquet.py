@@ -42,6 +42,12 @@ def row_groups(rows: int, total_bytes: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(cuts))
 
 
+def grouped(table: pa.Table) -> Iterator[pa.Table]:
+    """Divide a table into row groups."""
+    for start, stop in row_groups(len(table), table.nbytes):
+        yield table.slice(start, stop - start)
+
+
 def write_shard(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> int:
     """Write a shard under a temporary name of its own and rename it when it is whole.
 
@@ -69,6 +75,7 @@ def write_shard(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> in
             compression_level={leaf: 1 for leaf in _leaves(schema) if not leaf.startswith(f"{IMAGE}.")},
             use_dictionary=[field.name for field in schema if _repeats(field)],
             write_page_index=True,
+            write_page_checksum=True,
             use_content_defined_chunking=IMAGE not in schema.names,
         ) as writer:
             for group in groups:

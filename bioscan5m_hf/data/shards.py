@@ -158,8 +158,7 @@ def shard_name(config: str, split: str, index: int, count: int) -> str:
 def write_metadata(job: MetadataJob) -> Outcome:
     """Run a `MetadataJob`."""
     table = gather(job.pieces)
-    groups = (table.slice(start, stop - start) for start, stop in parquet.row_groups(len(table), table.nbytes))
-    rows = parquet.write_shard(job.path, specimen_schema(), groups)
+    rows = parquet.write_shard(job.path, specimen_schema(), parquet.grouped(table))
     return Outcome(rows, job.path.stat().st_size, [])
 
 
