@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .data.packages import IMAGE_PACKAGES
+from .data.packages import IMAGE_PACKAGES, METADATA_MEMBERS
 from .errors import Bioscan5mError, OutputError
-from .splits import SPLIT_NAMES
+from .splits import METASPLITS, SPLIT_NAMES
 
 
-ImagePackage = StrEnum("ImagePackage", {name: name for name in IMAGE_PACKAGES})
-SplitName = StrEnum("SplitName", {name: name for name in (*SPLIT_NAMES, "seen", "unseen", "all")})
+ImagePackage = StrEnum("ImagePackage", [(name, name) for name in IMAGE_PACKAGES])  # type: ignore[misc]
+SplitName = StrEnum("SplitName", [(name, name) for name in (*SPLIT_NAMES, *METASPLITS)])  # type: ignore[misc]
+MetadataFormat = StrEnum("MetadataFormat", [(name, name) for name in METADATA_MEMBERS])  # type: ignore[misc]
 
 
 class OnError(StrEnum):
@@ -60,7 +62,7 @@ def synthesize(
     """Write an invented release in the official layout."""
     from .synthetic import synthesize as write_release
 
-    chosen = [str(name) for name in package or IMAGE_PACKAGES]
+    chosen = package or IMAGE_PACKAGES
     root = write_release(
         release,
         specimens=specimens,
@@ -90,10 +92,8 @@ def download(
         say(question)
         return yes or typer.confirm("Fetch them?")
 
-    packages = [str(name) for name in package or ()] or ["metadata"]
-    for path in fetch(
-        release, packages=packages, splits=[str(name) for name in split] if split else None, confirm=confirm
-    ):
+    packages: Sequence[str] = package or ["metadata"]
+    for path in fetch(release, packages=packages, splits=split, confirm=confirm):
         say(str(path))
 
 
@@ -108,7 +108,9 @@ def build(
     check: Annotated[Check, typer.Option(help="Check headers of photographs, or decode them.")] = Check.HEADER,
     upper_case: Annotated[bool, typer.Option("--upper-case", help="Write barcodes in upper case.")] = False,
     official: Annotated[bool, typer.Option("--official", help="A barcode in two splits is an error.")] = False,
-    metadata: Annotated[str | None, typer.Option(help="csv or jsonld; by default csv where both are there.")] = None,
+    metadata: Annotated[
+        MetadataFormat | None, typer.Option(help="csv or jsonld; by default csv where both are there.")
+    ] = None,
 ) -> None:
     """Make a dataset repository of Parquet shards; goes on where it was stopped, and adds packages to a folder."""
     from .data.build import Options
@@ -126,7 +128,7 @@ def build(
         metadata_format=metadata,
         progress=True,
     )
-    state = make(release, dataset, [str(name) for name in package] if package else None, options, say)
+    state = make(release, dataset, package, options, say)
     for config in state.configs.values():
         for note in config.notes:
             say(f"note: {note}")
