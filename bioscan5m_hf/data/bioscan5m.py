@@ -18,10 +18,10 @@ from datasets.utils.logging import get_logger
 from ..errors import ReleaseError
 from ..splits import SPLIT_NAMES
 from .archives import read_members
-from .build import METADATA, SAMPLE, TAXONOMY, Options, Workshop, build_metadata, build_taxonomy, identity
+from .build import build_metadata, build_taxonomy, identity
 from .card import DESCRIPTIONS
 from .manifest import Manifest, digest, locked
-from .packages import IMAGE_PACKAGES
+from .packages import IMAGE_PACKAGES, METADATA, SAMPLE, TAXONOMY
 from .pairing import Pairs, pair
 from .parquet import take_rows
 from .release import Release
@@ -29,6 +29,7 @@ from .sample import choose_sample
 from .schema import features, specimen_fields, taxonomy_fields
 from .shards import SHARD_BYTES, ImageJob, bounds, image_tables
 from .workers import executor
+from .workshop import Options, Workshop
 
 
 VERSION = "1.0.0"

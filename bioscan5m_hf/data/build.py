@@ -9,25 +9,22 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import fsspec
 import numpy as np
 import pyarrow as pa
-from tqdm.auto import tqdm
 
 from ..errors import Bioscan5mError, OutputError, ReleaseError
 from ..splits import SPLIT_NAMES
 from . import manifest, shards
 from .archives import Members, read_members
 from .checks import Rejection
-from .intake import Policy, take_in
-from .manifest import Config, Manifest
-from .packages import IMAGE_PACKAGES
+from .intake import take_in
+from .manifest import Manifest
+from .packages import CONFIGS, IMAGE_PACKAGES, METADATA, SAMPLE, TAXONOMY
 from .pairing import ROW_BYTES, Pairs, pair
 from .parquet import grouped, shard_rows, take_rows, write_shard
 from .release import Archive, Release, Source
@@ -37,52 +34,7 @@ from .schema import arrow_schema, taxonomy_fields
 from .shards import ImageJob, MetadataJob, Outcome, write_images, write_metadata
 from .taxa import lineages, taxonomy_table
 from .workers import executor, ordered_map
-
-
-METADATA, TAXONOMY, SAMPLE = "metadata", "taxonomy", "sample"
-CONFIGS = (*IMAGE_PACKAGES, METADATA, TAXONOMY, SAMPLE)
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a build is done.
-
-    Args:
-        workers: local processes; 1 works in this process, more need a script's `if __name__ == "__main__":`.
-        scheduler: address of a Dask scheduler to use instead.
-        policy: what is done about bad records.
-        decode: decode every photograph as a check.
-        metadata_format: `csv` or `jsonld`; by default CSV where both are there.
-        progress: show progress bars on a terminal.
-    """
-
-    workers: int = 1
-    scheduler: str | None = None
-    policy: Policy = field(default_factory=Policy)
-    decode: bool = False
-    metadata_format: str | None = None
-    progress: bool = False
-
-
-@dataclass
-class Workshop:
-    """What the stages of a build share.
-
-    Args:
-        folder: the dataset folder.
-        state: its manifest.
-        pool: where jobs run.
-        options: how the build is done.
-        say: told what a user should know.
-        packages: the image packages of this build.
-    """
-
-    folder: Path
-    state: Manifest
-    pool: Executor
-    options: Options
-    say: Callable[[str], None]
-    packages: Sequence[str]
+from .workshop import Options, Workshop, close_config, open_config, record, run_jobs, write_rejections
 
 
 def build(
@@ -144,7 +96,7 @@ def build_metadata(shop: Workshop, source: Source) -> None:
     inputs = {Path(source.path).name: identity(source.path, source.member)}
     key = manifest.digest(METADATA, inputs, source.format, asdict(policy))
     _check_stale(shop, key)
-    config = _open_config(shop, METADATA, key, inputs)
+    config = open_config(shop, METADATA, key, inputs)
     if config.complete and all(shop.state.done(METADATA, file, key) for file in config.shards):
         return
     shop.say(f"reading {Path(source.path).name}")
@@ -169,7 +121,7 @@ def build_metadata(shop: Workshop, source: Source) -> None:
                 name = shards.shard_name(METADATA, split, index, len(cuts))
                 jobs.append((name, MetadataJob(shop.folder / name, intake.pieces(first + start, first + stop))))
         run_jobs(shop, METADATA, write_metadata, jobs)
-        _close_config(shop, METADATA, config, [name for name, _ in jobs])
+        close_config(shop, METADATA, config, [name for name, _ in jobs])
     finally:
         shutil.rmtree(spill, ignore_errors=True)
 
@@ -178,14 +130,14 @@ def build_taxonomy(shop: Workshop) -> None:
     """Write the `taxonomy` config from the shards of the metadata."""
     metadata = shop.state.configs[METADATA]
     key = manifest.digest(TAXONOMY, metadata.key)
-    config = _open_config(shop, TAXONOMY, key, metadata.inputs)
+    config = open_config(shop, TAXONOMY, key, metadata.inputs)
     name = shards.shard_name(TAXONOMY, "train", 0, 1)
     if not shop.state.done(TAXONOMY, name, key):
         files = [file for split in SPLIT_NAMES for file in shop.state.files(METADATA, split)]
         table = taxonomy_table(ordered_map(shop.pool, lineages, files))
         rows = write_shard(shop.folder / name, arrow_schema(taxonomy_fields(SPLIT_NAMES)), grouped(table))
-        _record(shop, TAXONOMY, name, Outcome(rows, (shop.folder / name).stat().st_size, []))
-    _close_config(shop, TAXONOMY, config, [name])
+        record(shop, TAXONOMY, name, Outcome(rows, (shop.folder / name).stat().st_size, []))
+    close_config(shop, TAXONOMY, config, [name])
 
 
 def build_images(shop: Workshop, package: str, archives: Sequence[Archive], missing: Sequence[str]) -> None:
@@ -197,7 +149,7 @@ def build_images(shop: Workshop, package: str, archives: Sequence[Archive], miss
     members = list(ordered_map(shop.pool, read, paths))
     inputs = {one.file: one.identity for one in members}
     key = manifest.digest(package, inputs, metadata.key, options.policy.skip, options.decode)
-    config = _open_config(shop, package, key, inputs)
+    config = open_config(shop, package, key, inputs)
     whole = [archive.package for archive in archives if archive.package.part is None or not missing]
     pairs = _pair_all(shop, members, {split for package in whole for split in package.splits})
     rejections = [bad for one in members for bad in one.rejections]
@@ -217,7 +169,7 @@ def build_images(shop: Workshop, package: str, archives: Sequence[Archive], miss
         "records_left_out": records - rows,
         "photographs_left_out": photographs - rows,
     }
-    _close_config(shop, package, config, [name for name, _ in jobs])
+    close_config(shop, package, config, [name for name, _ in jobs])
 
 
 def build_sample(shop: Workshop) -> None:
@@ -231,7 +183,7 @@ def build_sample(shop: Workshop) -> None:
         return
     source = configs[package]
     key = manifest.digest(SAMPLE, package, source.key)
-    config = _open_config(shop, SAMPLE, key, source.inputs)
+    config = open_config(shop, SAMPLE, key, source.inputs)
     chosen = choose_sample(_orders(shop, package))
     names = []
     for split, places in chosen.items():
@@ -240,10 +192,10 @@ def build_sample(shop: Workshop) -> None:
         if not shop.state.done(SAMPLE, name, key):
             tables = list(take_rows(shop.state.files(package, split), places))
             rows = write_shard(shop.folder / name, tables[0].schema, grouped(pa.concat_tables(tables)))
-            _record(shop, SAMPLE, name, Outcome(rows, (shop.folder / name).stat().st_size, []))
+            record(shop, SAMPLE, name, Outcome(rows, (shop.folder / name).stat().st_size, []))
     config.counts = {"rows": sum(config.shards[name]["rows"] for name in names)}
     config.notes = [f"the photographs are those of {package}"]
-    _close_config(shop, SAMPLE, config, names)
+    close_config(shop, SAMPLE, config, names)
 
 
 def finish(shop: Workshop) -> None:
@@ -256,23 +208,6 @@ def finish(shop: Workshop) -> None:
     if everything:
         shop.say(f"{len(everything)} records and photographs were left out: see {shop.folder / manifest.REJECTED}")
     write_card(shop.state)
-
-
-def run_jobs(shop: Workshop, config: str, function: Callable[[Any], Outcome], jobs: Sequence[tuple[str, Any]]) -> None:
-    """Run the shard jobs of a config that are not done yet, and record each as it finishes."""
-    key = shop.state.configs[config].key
-    open_jobs = [(name, job) for name, job in jobs if not shop.state.done(config, name, key)]
-    if len(open_jobs) < len(jobs):
-        shop.say(f"{config}: {len(jobs) - len(open_jobs)} of {len(jobs)} shards are there already")
-    outcomes = ordered_map(shop.pool, function, [job for _, job in open_jobs])
-    shown = tqdm(outcomes, config, len(open_jobs), unit=" shards", disable=None if shop.options.progress else True)
-    for (name, _), outcome in zip(open_jobs, shown, strict=True):
-        _record(shop, config, name, outcome)
-
-
-def write_rejections(shop: Workshop, name: str, rejections: Iterable[Rejection]) -> None:
-    """Keep the rejections of a config or shard until the build is finished."""
-    manifest.write_rejected(_rejected_file(shop, name), rejections)
 
 
 def identity(path: str, member: str | None = None) -> str:
@@ -305,43 +240,6 @@ def _check_stale(shop: Workshop, key: str) -> None:
             f"{shop.folder} holds {', '.join(others)}, built from other metadata or options: build "
             f"{'them' if len(others) > 1 else 'it'} again in the same call (--package), or name a new folder"
         )
-
-
-def _open_config(shop: Workshop, name: str, key: str, inputs: dict[str, str]) -> Config:
-    known = shop.state.configs.get(name)
-    if known is not None and known.key == key:
-        return known
-    if known is not None:
-        changed = sorted({file for file in {*known.inputs, *inputs} if known.inputs.get(file) != inputs.get(file)})
-        why = f"{', '.join(changed)} changed since the last build" if changed else "the options changed"
-        shop.say(f"{name}: {why}; all shards are made anew")
-    shop.state.configs[name] = Config(key, inputs, shards=known.shards if known else {})
-    shop.state.save()
-    return shop.state.configs[name]
-
-
-def _close_config(shop: Workshop, name: str, config: Config, files: Sequence[str]) -> None:
-    """Forget and remove the shards of an earlier plan."""
-    for file in set(config.shards) - set(files):
-        _rejected_file(shop, file).unlink(missing_ok=True)
-    config.shards = {file: config.shards[file] for file in files}
-    wanted = {shop.folder / file for file in files}
-    for path in (shop.folder / name).glob("*"):
-        if path not in wanted:
-            path.unlink()
-    config.complete = True
-    shop.state.save()
-
-
-def _rejected_file(shop: Workshop, name: str) -> Path:
-    return shop.folder / manifest.FOLDER / "rejected" / f"{name.replace('/', '-')}.csv"
-
-
-def _record(shop: Workshop, config: str, name: str, outcome: Outcome) -> None:
-    write_rejections(shop, name, outcome.rejections)
-    entry = {"rows": outcome.rows, "bytes": outcome.bytes, "key": shop.state.configs[config].key}
-    shop.state.configs[config].shards[name] = entry
-    shop.state.save()
 
 
 def _pair_all(shop: Workshop, members: Sequence[Members], expected: AbstractSet[str]) -> dict[str, Pairs]:
@@ -394,4 +292,4 @@ def _orders(shop: Workshop, package: str) -> dict[str, pa.Array]:
     return orders
 
 
-__all__ = ["CONFIGS", "METADATA", "ROW_BYTES", "SAMPLE", "TAXONOMY", "Options", "build"]
+__all__ = ["CONFIGS", "ROW_BYTES", "Options", "build"]

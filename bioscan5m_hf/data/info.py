@@ -19,11 +19,11 @@ from ..splits import SPLIT_NAMES
 from ..taxonomy import LABELS
 from .card import DESCRIPTIONS
 from .folder import DAMAGE, DatasetFolder, front_matter, one_line
+from .packages import METADATA, TAXONOMY
 from .report import render
 from .schema import IMAGE
 
 
-METADATA, TAXONOMY = "metadata", "taxonomy"
 SPECIMENS = 3
 _INPUT = re.compile(r"\| `(?P<file>[^`]+)` \| `(?P<identity>[^`]+)` \|")
 _BUILDER = re.compile(r"Built by `bioscan5m build` \((?P<version>[^)]+)\)")

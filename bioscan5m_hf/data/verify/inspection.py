@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from ...splits import SPLIT_NAMES
 from ..folder import DatasetFolder, Shard, declared_fields
 from ..keys import Keys
+from ..packages import METADATA
 from ..parquet import take_rows
 from ..schema import taxonomy_fields
 from ..taxa import taxonomy_table
@@ -27,7 +28,6 @@ from .scan import EXAMPLES, Scan, ScanJob, scan
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-METADATA = "metadata"
 
 
 @dataclass
