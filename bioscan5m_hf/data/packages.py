@@ -22,7 +22,7 @@ DRIVE = "https://drive.google.com/drive/folders/"
 IMAGE_PACKAGES = ("cropped_256", "original_256", "cropped", "original_full")
 METADATA, TAXONOMY, SAMPLE = "metadata", "taxonomy", "sample"
 CONFIGS = (*IMAGE_PACKAGES, METADATA, TAXONOMY, SAMPLE)
-"""The configs of a dataset: one per image package, and those that are always built (`sample` where there are images)."""
+"""The configs of a dataset: one per image package, and those always built (`sample` where there are images)."""
 EVAL_SPLITS = ("val", "test", "val_unseen", "test_unseen", "key_unseen", "other_heldout")
 METADATA_MEMBERS = {
     "csv": "bioscan5m/metadata/csv/BIOSCAN_5M_Insect_Dataset_metadata.csv",

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import Bioscan5mError
+from ..packages import METADATA
 from ..workers import executor
 from . import files, images, rows
 from .findings import Finding, signed, warning
-from .inspection import METADATA, Inspection
+from .inspection import Inspection
 
 
 SMALL = 200_000

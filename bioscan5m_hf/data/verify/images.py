@@ -12,8 +12,9 @@ import pyarrow as pa
 from ..folder import DAMAGE, Shard, image_configs
 from ..keys import Keys, md5_keys
 from ..manifest import REJECTED, read_rejected
+from ..packages import METADATA
 from .findings import Finding, conclude, error, ok, warning
-from .inspection import METADATA, Inspection
+from .inspection import Inspection
 from .photographs import CompareJob, Look, LookJob, compare, look, read_keys
 
 
