@@ -32,7 +32,7 @@ PEER_NOTE = (
 OURS_NOTE = (
     "columns=[5], until the five columns are there as an Arrow table, seconds after imports. Cold: fresh process, "
     f"empty HF_HOME; warm: median of {WARM} more calls in that process; again: the first call of another process. "
-    "With a folder, `datasets` prepares all eight splits at the first call whichever is asked for, and parses the card "
+    "With a folder, `datasets` prepares all splits at the first call whichever is asked for, and parses the card "
     "at each call; given the split's files it does neither; load_specimens prepares the split that is asked for"
 )
 WHOLE_NOTE = "wall time of the process: start, imports, one call"
