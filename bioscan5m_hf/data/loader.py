@@ -28,11 +28,18 @@ from .specimens import ROWS, SpecimensConfig, collect_files, make_recipe
 
 
 logger = logging.getLogger(__name__)
-_CHUNK = 8
+_CHUNK = 16
 """Photographs a thread decodes at a time: much more than the cost of handing them over, much less than a batch."""
 
 _AHEAD = 1
 """Batches decoded while the user works on one."""
+
+_UNUSED = 3
+"""References to a block that no batch uses: the list's, the loop's, and that of the question. A batch, and whatever
+shares its memory (slices, torch tensors), holds a further one; an interpreter that counts otherwise never reuses."""
+
+_KEPT = 4
+"""Blocks kept for reuse: those being decoded, the user's, and one more."""
 
 _FOOTERS = 8
 """Footers read at a time: over HTTP each is a round trip."""
@@ -141,10 +148,11 @@ class ImageBatches(_Base):
             reader = stack.enter_context(ThreadPoolExecutor(1))
             stack.callback(pool.shutdown, wait=False, cancel_futures=True)
             stack.callback(reader.shutdown, wait=False, cancel_futures=True)
+            memory = Memory(self.batch_size, self.frame)
             held = self.buffer if self.shuffle else 1
             groups = [mine[start : start + held] for start in range(0, len(mine), held)]
             rows = ahead(reader, self._read, groups)
-            started = (self._start(pool, part) for part in rebatched(rows, self.batch_size, self.drop_last))
+            started = (self._start(pool, memory, part) for part in rebatched(rows, self.batch_size, self.drop_last))
             for decoding in delayed(started, _AHEAD):
                 batch = self._finish(*decoding)
                 if len(batch[IMAGE]):
@@ -178,8 +186,10 @@ class ImageBatches(_Base):
         place = self._units.index(first._replace(part=0, parts=1))
         return rows.shuffled(np.random.default_rng([self.seed, self.epoch, place, first.part]))
 
-    def _start(self, pool: ThreadPoolExecutor, rows: Rows) -> tuple[Rows, Pixels, list[Future[list[Failure]]]]:
-        pixels = np.empty((len(rows), *self.frame.size, 3), np.uint8)
+    def _start(
+        self, pool: ThreadPoolExecutor, memory: Memory, rows: Rows
+    ) -> tuple[Rows, Pixels, list[Future[list[Failure]]]]:
+        pixels = memory.take(len(rows))
         decode = partial(decode_some, self.frame, rows.photographs, pixels)
         return rows, pixels, [pool.submit(decode, start) for start in range(0, len(rows), _CHUNK)]
 
@@ -205,6 +215,38 @@ class ImageBatches(_Base):
 
 
 Failure = tuple[int, str]
+
+
+class Memory:
+    """Memory for batches, which is used again once nobody refers to it; fresh pages cost a tenth of the decoding.
+
+    Args:
+        batch_size: photographs in the largest batch.
+        frame: their size.
+
+    Examples:
+        >>> memory = Memory(4, Frame())
+        >>> first, second = memory.take(4), memory.take(2)
+        >>> del first
+        >>> memory.take(3).base is second.base
+        False
+        >>> len(memory.blocks)
+        2
+    """
+
+    def __init__(self, batch_size: int, frame: Frame) -> None:
+        self.shape = (batch_size, *frame.size, 3)
+        self.blocks: list[Pixels] = []
+
+    def take(self, length: int) -> Pixels:
+        """Give memory for some photographs; its content is anything."""
+        for block in self.blocks:
+            if sys.getrefcount(block) == _UNUSED:
+                return block[:length]
+        block = np.empty(self.shape, np.uint8)
+        if len(self.blocks) < _KEPT:
+            self.blocks.append(block)
+        return block[:length]
 
 
 def decode_some(frame: Frame, photographs: Sequence[memoryview], pixels: Pixels, start: int) -> list[Failure]:

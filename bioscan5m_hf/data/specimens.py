@@ -20,6 +20,7 @@ from ..splits import METASPLITS
 from ..taxonomy import Taxonomy, check_rank
 from .selection import BARCODE, LABEL, PROCESSID, Recipe, find_repeated
 from .sources import METADATA, TAXONOMY, Source, choose_config, count_groups, open_source, read_tables
+from .streaming import SpecimenStream
 
 
 D = TypeVar("D", datasets.Dataset, datasets.IterableDataset)
@@ -109,7 +110,8 @@ def load_specimens(
         keep_filler=keep_filler,
     )
     if streaming:
-        return builder.as_streaming_dataset(split=builder.config.made_split)
+        usual = builder.as_streaming_dataset(split=builder.config.made_split)
+        return SpecimenStream(usual._ex_iterable, info=usual.info, split=usual.split)
     builder.download_and_prepare()
     return builder.as_dataset(split=builder.config.made_split)
 
