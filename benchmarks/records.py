@@ -54,6 +54,7 @@ class Figure:
         values: one value per repeat.
         bar: what it should reach, if anything.
         note: how it was measured, where that is not plain.
+        why: the reason, if the bar should not be met; found by profiling, not guessed.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Figure:
     values: Sequence[float]
     bar: Bar | None = None
     note: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class Context:
 def record(row: str, figure: Figure, context: Context) -> dict[str, Any]:
     """Make the record of a figure."""
     value = statistics.median(figure.values)
+    missed = figure.bar is not None and not figure.bar.met(value)
     return {
         "row": row,
         "name": figure.name,
@@ -97,6 +100,7 @@ def record(row: str, figure: Figure, context: Context) -> dict[str, Any]:
         "bar": str(figure.bar) if figure.bar else None,
         "met": figure.bar.met(value) if figure.bar else None,
         "note": figure.note,
+        "why": figure.why if missed else "",
         **asdict(context),
     }
 
@@ -183,10 +187,10 @@ def describe_code() -> str:
 
 def _line(one: dict[str, Any], notes: list[str]) -> str:
     name = one["name"]
-    if one["note"]:
-        if one["note"] not in notes:
-            notes.append(one["note"])
-        name += f" [{notes.index(one['note']) + 1}]"
+    for note in filter(None, (one["note"], one["why"])):
+        if note not in notes:
+            notes.append(note)
+        name += f" [{notes.index(note) + 1}]"
     low, high = (number(value) for value in one["range"])
     shown = f"{low} … {high}" if one["repeats"] > 1 else ""
     met = {None: "", True: "yes", False: "**no**"}[one["met"]]

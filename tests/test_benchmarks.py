@@ -12,7 +12,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 KEYS = {
-    *("row", "name", "value", "unit", "repeats", "range", "bar", "met", "note"),
+    *("row", "name", "value", "unit", "repeats", "range", "bar", "met", "note", "why"),
     *("command", "sizes", "machine", "versions", "code", "date"),
 }
 
