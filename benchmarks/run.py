@@ -1,6 +1,6 @@
 """Speed and memory beside the peer: measures, writes `results.json`, and makes the table of the README from it.
 
-python benchmarks/run.py                    # everything, about 20 minutes on two quiet cores
+python benchmarks/run.py                    # everything, 20 to 30 minutes on two quiet cores
 python benchmarks/run.py --only decoding    # one row
 python benchmarks/run.py --quick            # everything, tiny, as a test: the figures mean nothing
 python benchmarks/run.py --table            # the table again, from the results
