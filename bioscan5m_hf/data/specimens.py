@@ -89,6 +89,8 @@ def load_specimens(
         check_rank(label)
     if max_nucleotides is not None and max_nucleotides < 1:
         raise ValueError(f"max_nucleotides is {max_nucleotides}: use a positive number, or None for whole barcodes")
+    if config == TAXONOMY:
+        raise ValueError("config 'taxonomy' holds names, not specimens: use load_taxonomy")
     source = open_source(path, config or choose_config(path, columns, revision), revision)
     given = source.check_columns(list(source.features) if columns is None else columns)
     source.check_columns([name for name in (label, BARCODE if one_per_barcode else None) if name])
@@ -286,5 +288,5 @@ def _joined(source: Source, splits: Sequence[str]) -> DataFilesList:
 
 
 def _name(expression: str, splits: Sequence[str]) -> str:
-    """Name a combination of splits by a word, as `datasets` wants it."""
-    return expression if expression in METASPLITS else ".".join(splits)
+    """Name a combination of splits by a word, as `datasets` wants it; it keeps `all` for itself."""
+    return expression if expression in METASPLITS and expression != "all" else ".".join(splits)
