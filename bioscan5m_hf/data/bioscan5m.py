@@ -26,7 +26,7 @@ from .pairing import Pairs, pair
 from .parquet import take_rows
 from .release import Release
 from .sample import choose_sample
-from .schema import features, specimen_fields, taxonomy_fields
+from .schema import features, specimen_fields, specimen_schema, taxonomy_fields
 from .shards import SHARD_BYTES, ImageJob, bounds, image_tables
 from .workers import executor
 from .workshop import Options, Workshop
@@ -190,6 +190,7 @@ def image_job(span: Span, pairs: Pairs, chosen: np.ndarray[Any, np.dtype[np.int6
     """Make the job that reads chosen pairs of a split; nothing is written, so it has no path."""
     return ImageJob(
         path=Path(),
+        schema=specimen_schema(image=True),
         metadata=span.metadata,
         rows=pairs.rows[chosen],
         archives=span.archives,

@@ -30,7 +30,7 @@ from .parquet import grouped, shard_rows, take_rows, write_shard
 from .release import Archive, Release, Source
 from .remote import connection
 from .sample import choose_sample
-from .schema import arrow_schema, taxonomy_fields
+from .schema import arrow_schema, specimen_schema, taxonomy_fields
 from .shards import ImageJob, MetadataJob, Outcome, write_images, write_metadata
 from .taxa import lineages, taxonomy_table
 from .workers import executor, ordered_map
@@ -119,7 +119,8 @@ def build_metadata(shop: Workshop, source: Source) -> None:
             cuts = shards.bounds(np.full(last - first, row_bytes), shards.METADATA_SHARD_BYTES)
             for index, (start, stop) in enumerate(cuts):
                 name = shards.shard_name(METADATA, split, index, len(cuts))
-                jobs.append((name, MetadataJob(shop.folder / name, intake.pieces(first + start, first + stop))))
+                pieces = intake.pieces(first + start, first + stop)
+                jobs.append((name, MetadataJob(shop.folder / name, specimen_schema(), pieces)))
         run_jobs(shop, METADATA, write_metadata, jobs)
         close_config(shop, METADATA, config, [name for name, _ in jobs])
     finally:
@@ -271,6 +272,7 @@ def _image_jobs(
             name = shards.shard_name(package, split, index, len(cuts))
             job = ImageJob(
                 path=shop.folder / name,
+                schema=specimen_schema(image=True),
                 metadata=shop.state.files(METADATA, split),
                 rows=found.rows[start:stop],
                 archives=tuple(paths),

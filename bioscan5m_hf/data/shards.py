@@ -19,7 +19,7 @@ from . import parquet
 from .archives import SIZE, Member, Reader, open_archive, read_photograph
 from .checks import Rejection
 from .intake import Piece, gather
-from .schema import IMAGE, IMAGE_TYPE, specimen_fields, specimen_schema
+from .schema import IMAGE, IMAGE_TYPE, specimen_fields
 
 
 SHARD_BYTES = 450_000_000
@@ -54,10 +54,12 @@ class MetadataJob:
 
     Args:
         path: the shard.
+        schema: what it is written with.
         pieces: where its rows are among the spilled blocks.
     """
 
     path: Path
+    schema: pa.Schema
     pieces: tuple[Piece, ...]
 
 
@@ -67,6 +69,7 @@ class ImageJob:
 
     Args:
         path: the shard.
+        schema: what it is written with.
         metadata: shards of the split's metadata, in order.
         rows: places of the shard's rows among them, ascending, shape (n,).
         archives: paths of the zips.
@@ -77,6 +80,7 @@ class ImageJob:
     """
 
     path: Path
+    schema: pa.Schema
     metadata: tuple[Path, ...]
     rows: npt.NDArray[np.int64]
     archives: tuple[str, ...]
@@ -158,7 +162,7 @@ def shard_name(config: str, split: str, index: int, count: int) -> str:
 def write_metadata(job: MetadataJob) -> Outcome:
     """Run a `MetadataJob`."""
     table = gather(job.pieces)
-    rows = parquet.write_shard(job.path, specimen_schema(), parquet.grouped(table))
+    rows = parquet.write_shard(job.path, job.schema, parquet.grouped(table))
     return Outcome(rows, job.path.stat().st_size, [])
 
 
@@ -169,7 +173,7 @@ def write_images(job: ImageJob) -> Outcome:
         ReleaseError: a photograph is bad, and the job does not skip it.
     """
     rejections: list[Rejection] = []
-    rows = parquet.write_shard(job.path, specimen_schema(image=True), image_tables(job, rejections))
+    rows = parquet.write_shard(job.path, job.schema, image_tables(job, rejections))
     if rows == 0:
         job.path.unlink()
         return Outcome(0, 0, rejections)

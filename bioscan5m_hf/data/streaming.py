@@ -9,7 +9,7 @@ from typing import Any
 import datasets
 import pyarrow as pa
 from datasets.iterable_dataset import ArrowExamplesIterable
-from PIL import Image
+from PIL import ExifTags, Image
 
 from .schema import IMAGE
 
@@ -106,6 +106,6 @@ def _decoded(jpeg: bytes) -> Image.Image:
     """Decode a photograph as `datasets.Image` does, which turns it where its EXIF data say so."""
     photograph = Image.open(io.BytesIO(jpeg))
     photograph.load()
-    if "exif" in photograph.info or "xmp" in photograph.info:
+    if photograph.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         return datasets.Image().decode_example({"path": None, "bytes": jpeg})  # type: ignore[no-any-return]
     return photograph

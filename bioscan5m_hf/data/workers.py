@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
 
 
@@ -61,7 +62,7 @@ def executor(workers: int | None = None, scheduler: str | None = None) -> Iterat
     elif workers == 1:
         yield InProcess()
     else:
-        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _end_with_parent)
+        pool = ProcessPoolExecutor(workers, _context(), _end_with_parent)
         try:
             yield pool
         finally:
@@ -90,6 +91,15 @@ def ordered_map(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def _context() -> BaseContext:
+    """Start workers from a process that has imported what they need, where the system can; else each anew."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([f"{__package__}.shards", f"{__package__}.taxa"])
+    return context
 
 
 def _end_with_parent() -> None:
