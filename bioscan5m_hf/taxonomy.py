@@ -19,6 +19,17 @@ LABELS = (*RANKS, "dna_bin")
 FILLER = r"^(unassigned|unclassified)( |$)"
 """A filler stands where a finer label exists but this rank has none (`unassigned Sciaridae`): no class, no name."""
 
+_WITHOUT_COUNTS = pa.schema(
+    {
+        "rank": pa.string(),
+        "name": pa.string(),
+        "index": pa.int64(),
+        "filler": pa.bool_(),
+        "parent_rank": pa.string(),
+        "parents": pa.list_(pa.string()),
+    }
+)
+
 
 def is_filler(name: str) -> bool:
     """Tell whether a name only fills a hole.
@@ -95,7 +106,7 @@ class Taxonomy:
                         "parents": [],
                     }
                 )
-        return cls(pa.Table.from_pylist(rows), keep_filler=keep_filler)
+        return cls(pa.Table.from_pylist(rows, schema=_WITHOUT_COUNTS), keep_filler=keep_filler)
 
     def names(self, rank: str) -> list[str]:
         """List the names of a rank; a name's position is its label index.
