@@ -45,7 +45,7 @@ class Frame:
     fill: tuple[int, int, int] = (0, 0, 0)
 
     def __post_init__(self) -> None:
-        if min(*self.size, self.resize or 1) < 1:
+        if min(*self.size, 1 if self.resize is None else self.resize) < 1:
             raise ValueError(f"size {self.size}, resize {self.resize}: use positive numbers of pixels")
         if not all(0 <= level <= 255 for level in self.fill):
             raise ValueError(f"fill {self.fill}: use red, green and blue from 0 to 255")

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..errors import ReleaseError
+from ..taxonomy import check_rank
 from .decode import Frame, Pixels, decoder
 from .reading import Rows, Unit, ahead, delayed, read_units, rebatched, share
 from .schema import IMAGE
@@ -122,12 +123,14 @@ class ImageBatches(_Base):
     epoch: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        if min(self.batch_size, self.buffer, self.world_size, self.threads or 1) < 1:
+        if min(self.batch_size, self.buffer, self.world_size, 1 if self.threads is None else self.threads) < 1:
             raise ValueError("batch_size, buffer, world_size and threads must be positive")
         if not 0 <= self.rank < self.world_size:
             raise ValueError(f"rank {self.rank} of world_size {self.world_size}: use 0 … {self.world_size - 1}")
         if self.on_error not in ("raise", "skip"):
             raise ValueError(f"on_error {self.on_error!r}: use 'raise' or 'skip'")
+        if self.label is not None:
+            check_rank(self.label)
         _join_torch(type(self))
         files, self._recipe = self._plan()
         with ThreadPoolExecutor(_FOOTERS) as pool:

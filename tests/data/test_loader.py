@@ -1,0 +1,248 @@
+"""`ImageBatches`: pixels, labels and columns of every specimen once, whoever shares the work."""
+
+from __future__ import annotations
+
+import io
+import logging
+import pickle
+
+import huggingface_hub
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from folders import write_folder
+from PIL import Image
+from torch.utils.data import DataLoader, IterableDataset
+
+from bioscan5m_hf import ImageBatches, load_specimens
+from bioscan5m_hf.data import decode
+from bioscan5m_hf.data.decode import Frame, decode_pillow, decode_turbo
+from bioscan5m_hf.data.reading import Unit, share
+from bioscan5m_hf.errors import ReleaseError
+
+
+DECODERS = pytest.mark.parametrize("decoder", [decode_turbo, decode_pillow])
+
+
+def jpeg(width=40, height=30, mode="RGB", seed=0, quality=90):
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 256, (4, 4, len(mode)), np.uint8).squeeze()
+    stream = io.BytesIO()
+    Image.fromarray(coarse, mode).resize((width, height)).save(stream, "JPEG", quality=quality)
+    return stream.getvalue()
+
+
+def decoded(decoder, data, **frame):
+    frame = Frame(**frame)
+    target = np.full((*frame.size, 3), 77, np.uint8)
+    decoder(data, frame, target)
+    return target
+
+
+def folder_of(path, photographs):
+    rows = [{"processid": f"A-{at}", "order": ("Diptera", None)[at % 2]} for at in range(len(photographs))]
+    images = [{**row, "image": photograph} for row, photograph in zip(rows, photographs, strict=True)]
+    return write_folder(path / "bioscan-5m", {"val": rows}, {"val": images})
+
+
+def ids(batches):
+    return [processid for batch in batches for processid in batch["processid"]]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_gives_every_specimen_once_in_order(dataset, threads):
+    given = {"split": "seen", "columns": ["processid", "coord-lat", "species"], "label": "family"}
+    batches = list(ImageBatches(dataset, **given, batch_size=7, threads=threads))
+    columns = ["image", *given["columns"]]
+    rows = list(load_specimens(dataset, split="seen", columns=columns, label="family", streaming=True))
+    assert [len(batch["image"]) for batch in batches] == [7] * (len(rows) // 7) + [len(rows) % 7] * (len(rows) % 7 > 0)
+    assert ids(batches) == [row["processid"] for row in rows]
+    for batch in batches:
+        assert batch["image"].shape[1:] == (256, 256, 3)
+        assert batch["image"].dtype == np.uint8
+        assert batch["label"].dtype == np.int64
+        assert batch["coord-lat"].dtype == np.float64
+    for column, missing in (("label", -1), ("species", None)):
+        given = [value for batch in batches for value in batch[column]]
+        assert given == [missing if row[column] is None else row[column] for row in rows]
+
+
+def test_pixels_are_those_of_pillow(dataset):
+    batches = ImageBatches(dataset, split="all", config="original_256", columns=["processid"], frame=Frame((256, 342)))
+    rows = load_specimens(dataset, split="all", config="original_256", columns=["image"], streaming=True)
+    pixels = np.concatenate([batch["image"] for batch in batches])
+    for ours, row in zip(pixels, rows, strict=True):
+        theirs = np.asarray(row["image"].convert("RGB")).astype(int)
+        shift = (theirs.shape[1] - 342) // 2 if theirs.shape[1] > 342 else 0
+        assert abs(ours[:, : theirs.shape[1]] - theirs[:, shift : shift + 342]).max() <= 2
+
+
+def test_real_photographs_have_the_pixels_of_pillow(shared_data, tmp_path):
+    from bioscan5m_hf.data.build import build
+
+    build(shared_data / "real_images", tmp_path / "bioscan-5m")
+    file = next((tmp_path / "bioscan-5m" / "original_full").glob("*.parquet"))
+    for value in pq.read_table(file, columns=["image"])["image"].to_pylist()[::5]:
+        photograph = np.asarray(Image.open(io.BytesIO(value["bytes"])).convert("RGB"))
+        ours = decoded(decode_turbo, value["bytes"], size=photograph.shape[:2])
+        assert abs(ours.astype(int) - photograph).max() <= 2
+
+
+@DECODERS
+@pytest.mark.parametrize(("width", "height"), [(8, 8), (9, 5), (5, 9), (20, 8), (8, 20), (21, 23), (8, 3)])
+def test_photographs_are_cropped_at_the_centre_or_padded(decoder, width, height):
+    data = jpeg(width, height)
+    whole = np.asarray(Image.open(io.BytesIO(data)))
+    expected = np.full((8, 8, 3), (1, 2, 3), np.uint8)
+    top, left = max(0, (height - 8) // 2), max(0, (width - 8) // 2)
+    above, before = max(0, (8 - height) // 2), max(0, (8 - width) // 2)
+    part = whole[top : top + 8, left : left + 8]
+    expected[above : above + part.shape[0], before : before + part.shape[1]] = part
+    assert abs(decoded(decoder, data, size=(8, 8), fill=(1, 2, 3)).astype(int) - expected).max() <= 2
+
+
+@DECODERS
+@pytest.mark.parametrize(("width", "height"), [(256, 300), (512, 384), (1000, 250), (60, 90)])
+def test_photographs_are_scaled_to_a_shorter_side(decoder, width, height):
+    data = jpeg(width, height)
+    factor = 128 / min(width, height)
+    new = round(width * factor), round(height * factor)
+    expected = np.asarray(Image.open(io.BytesIO(data)).resize(new, Image.Resampling.BICUBIC)).astype(int)
+    given = decoded(decoder, data, size=new[::-1], resize=128)
+    assert abs(given - expected).mean() < 3
+
+
+@DECODERS
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_other_colour_spaces_become_rgb(decoder, mode):
+    data = jpeg(16, 16, mode)
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+    assert abs(decoded(decoder, data, size=(16, 16)) - expected).max() <= 2
+
+
+@DECODERS
+def test_bad_photographs_and_bombs_are_refused(decoder, monkeypatch):
+    good = jpeg(200, 200)
+    for bad in (b"", b"GIF89a", good[: len(good) // 2], good[:20]):
+        with pytest.raises(ValueError, match=r"\S"):
+            decoded(decoder, bad)
+    assert decoded(decoder, jpeg(1300, 1100), size=(4, 4)).any()
+    monkeypatch.setattr(decode.Image, "MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setattr(decode, "_ROOM", 0)
+    monkeypatch.setattr(decode._scratch, "room", np.empty(0, np.uint8), raising=False)
+    with pytest.raises(ValueError, match="pixels"):
+        decoded(decoder, good)
+
+
+def test_pillow_steps_in_where_simplejpeg_is_missing(dataset, monkeypatch):
+    fast = np.concatenate([batch["image"] for batch in ImageBatches(dataset, split="val")])
+    monkeypatch.setattr(decode, "simplejpeg", None)
+    slow = np.concatenate([batch["image"] for batch in ImageBatches(dataset, split="val")])
+    assert abs(fast.astype(int) - slow).max() <= 2
+
+
+def test_a_bad_photograph_is_named_or_left_out(tmp_path, caplog):
+    photographs = [jpeg(seed=at) for at in range(9)]
+    photographs[2] = photographs[7] = b"\xff\xd8 no more"
+    folder = folder_of(tmp_path, photographs)
+    given = {"split": "val", "columns": ["processid"], "label": "order", "batch_size": 4}
+    with pytest.raises(ReleaseError, match=r"A-2: the photograph cannot be decoded: .*on_error='skip'"):
+        list(ImageBatches(folder, **given))
+    with caplog.at_level(logging.WARNING):
+        batches = list(ImageBatches(folder, **given, on_error="skip"))
+    assert ids(batches) == [f"A-{at}" for at in (0, 1, 3, 4, 5, 6, 8)]
+    assert [len(batch["label"]) for batch in batches] == [3, 3, 1]
+    assert "A-2" in caplog.text
+    assert not list(ImageBatches(folder_of(tmp_path / "worse", [b"", b"-"]), **given, on_error="skip"))
+
+
+def test_workers_and_ranks_share_the_specimens(dataset):
+    given = {"split": "all", "columns": ["processid"], "batch_size": 5}
+    whole = ids(ImageBatches(dataset, **given))
+    assert len(set(whole)) == len(whole) == 160
+    batches = ImageBatches(dataset, **given, shuffle=True)
+    assert isinstance(batches, IterableDataset)
+    shared = list(DataLoader(batches, batch_size=None, num_workers=3))
+    assert isinstance(shared[0]["image"], torch.Tensor)
+    assert sorted(ids(shared)) == sorted(whole)
+    ranks = [ImageBatches(dataset, **given, rank=rank, world_size=9, shuffle=rank < 8) for rank in range(9)]
+    assert sorted(processid for rank in ranks for processid in ids(rank)) == sorted(whole)
+    units = [Unit("a", group) for group in range(5)]
+    assert sorted(unit for reader in range(2) for unit in share(units, reader, 2)) == units
+
+
+def test_shuffling_depends_on_seed_and_epoch_alone(dataset):
+    given = {"split": "all", "columns": ["processid"], "batch_size": 16, "label": "order"}
+
+    def order(batches, epoch=0):
+        batches.set_epoch(epoch)
+        return ids(batches)
+
+    plain = ids(ImageBatches(dataset, **given))
+    shuffled = [ImageBatches(dataset, **given, shuffle=True, seed=seed, threads=1 + seed) for seed in (0, 1)]
+    orders = [order(batches, epoch) for batches in shuffled for epoch in (0, 1)]
+    assert all(sorted(one) == sorted(plain) for one in orders)
+    assert len({tuple(one) for one in (plain, *orders)}) == 5
+    assert order(shuffled[0]) == ids(ImageBatches(dataset, **given, shuffle=True, threads=2)) == orders[0]
+    rows = load_specimens(dataset, split="all", columns=["processid"], label="order")
+    labels = {row["processid"]: row["label"] for row in rows}
+    for batch in ImageBatches(dataset, **given, shuffle=True):
+        assert [labels[processid] for processid in batch["processid"]] == batch["label"].tolist()
+
+
+def test_selects_as_load_specimens_does(dataset):
+    given = {"split": "all", "columns": ["processid", "dna_barcode"], "one_per_barcode": True, "max_nucleotides": 40}
+    batches = list(ImageBatches(dataset, **given, drop_last=True, batch_size=10))
+    rows = load_specimens(dataset, streaming=True, **given)
+    expected = [row["processid"] for row in rows]
+    assert ids(batches) == expected[: len(expected) // 10 * 10]
+    assert {len(barcode) for batch in batches for barcode in batch["dna_barcode"]} == {40}
+
+
+def test_batches_that_are_kept_do_not_change(dataset):
+    kept = [batch["image"] for batch in ImageBatches(dataset, split="all", batch_size=4)]
+    whole = np.concatenate([batch["image"] for batch in ImageBatches(dataset, split="all")])
+    assert np.array_equal(np.concatenate(kept), whole)
+    tensors = [torch.from_numpy(batch["image"])[:1] for batch in ImageBatches(dataset, split="all", batch_size=4)]
+    assert np.array_equal(torch.cat(tensors).numpy(), whole[::4])
+
+
+def test_can_be_left_early_and_begun_again(dataset):
+    batches = pickle.loads(pickle.dumps(ImageBatches(dataset, split="all", columns=["processid"], batch_size=4)))
+    first = next(iter(batches))
+    assert first["processid"] == next(iter(batches))["processid"]
+
+
+def test_reads_a_repository_on_the_hub(dataset, hub, repo_id):
+    client = huggingface_hub.HfApi(token="hf_token")
+    client.create_repo(repo_id, repo_type="dataset")
+    client.upload_folder(
+        folder_path=dataset, repo_id=repo_id, repo_type="dataset", ignore_patterns=[".*", "original*"]
+    )
+    given = {"split": "unseen", "columns": ["processid"], "label": "genus"}
+    assert ids(ImageBatches(repo_id, **given, revision="main")) == ids(ImageBatches(dataset, **given))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"split": "dev"}, "unknown split"),
+        ({"columns": ["colour"]}, "unknown column 'colour'"),
+        ({"label": "tribe"}, "unknown rank 'tribe'"),
+        ({"config": "metadata"}, "unknown column 'image' in config 'metadata'"),
+        ({"batch_size": 0}, "must be positive"),
+        ({"threads": 0}, "must be positive"),
+        ({"rank": 1}, "rank 1 of world_size 1"),
+        ({"on_error": "ignore"}, "on_error 'ignore'"),
+    ],
+)
+def test_says_what_is_wrong(dataset, given, message):
+    with pytest.raises(ValueError, match=message):
+        ImageBatches(dataset, **{"split": "val", **given})
+
+
+@pytest.mark.parametrize("given", [{"size": (0, 4)}, {"resize": 0}, {"fill": (0, 0, 256)}])
+def test_a_frame_must_be_possible(given):
+    with pytest.raises(ValueError, match="use "):
+        Frame(**given)
