@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,12 @@ except ImportError:  # pragma: no cover  # a required package; some platforms ha
     simplejpeg = None
 
 Pixels = npt.NDArray[np.uint8]
+Window = tuple[slice, slice]
 _PLAIN = ("YCbCr", "RGB", "Gray")
 """Colour spaces that libjpeg-turbo turns into RGB; the others (CMYK) are left to Pillow."""
-_ROOM = 4_000_000
+_SCRATCH = 4_000_000
 """Bytes of scratch memory to begin with: a photograph of `original_full` takes 2.4 million."""
-_scratch = threading.local()
+_thread = threading.local()
 
 
 @dataclass(frozen=True)
@@ -60,72 +61,110 @@ class Frame:
         Returns:
             The target.
         """
-        (top, above, tall), (left, before, wide) = map(_overlap, pixels.shape, self.size)
-        if (tall, wide) != self.size:
+        source, place = _windows(pixels.shape[0], pixels.shape[1], self.size)
+        if place is None:
+            target[:] = pixels[source]
+        else:
             target[:] = self.fill
-        target[above : above + tall, before : before + wide] = pixels[top : top + tall, left : left + wide]
+            target[place] = pixels[source]
         return target
 
 
-def decode_turbo(data: bytes | memoryview, frame: Frame, target: Pixels) -> None:
-    """Decode a JPEG into a target with libjpeg-turbo.
+class TurboDecoder:
+    """A decoder with libjpeg-turbo, for one thread.
+
+    It decodes into scratch memory, which stays in the processor's cache until the photograph is cropped.
 
     Args:
-        data: the JPEG.
-        frame: the size.
-        target: is written to, contiguous, shape (*size, 3).
-
-    Raises:
-        ValueError: the JPEG is broken or far too large.
+        frame: the size of what it gives.
     """
-    try:
-        pixels = _turbo(data, frame.resize)
-    except ValueError:
-        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
-        _check_pixels(height, width)
-        if space not in _PLAIN:
-            decode_pillow(data, frame, target)
-            return
-        if height * width * 3 <= len(_room()):
-            raise
-        _room(height * width * 3)
-        pixels = _turbo(data, frame.resize)
-    if frame.resize is not None:
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self.scratch = np.empty(_SCRATCH, np.uint8)
+
+    def __call__(self, data: bytes | memoryview, target: Pixels) -> None:
+        """Decode a JPEG into a target, contiguous, shape (*size, 3).
+
+        Raises:
+            ValueError: the JPEG is broken or far too large.
+        """
+        try:
+            pixels = self._decode(data)
+        except ValueError:
+            height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+            _check_pixels(height, width)
+            if space not in _PLAIN:
+                PillowDecoder(self.frame)(data, target)
+                return
+            if height * width * 3 <= len(self.scratch):
+                raise
+            self.scratch = np.empty(height * width * 3, np.uint8)
+            pixels = self._decode(data)
+        self.frame.place(pixels, target)
+
+    def _decode(self, data: bytes | memoryview) -> Pixels:
+        shorter = self.frame.resize
+        if shorter is None:
+            pixels: Pixels = simplejpeg.decode_jpeg(data, buffer=self.scratch)
+            return pixels
+        pixels = simplejpeg.decode_jpeg(data, min_height=shorter, min_width=shorter, buffer=self.scratch)
         height, width, _, _ = simplejpeg.decode_jpeg_header(data)
-        new = _resized(height, width, frame.resize)
-        pixels = np.asarray(Image.fromarray(pixels).resize(new[::-1], Image.Resampling.BICUBIC))
-    frame.place(pixels, target)
+        new = _resized(height, width, shorter)
+        return np.asarray(Image.fromarray(pixels).resize(new[::-1], Image.Resampling.BICUBIC))
 
 
-def decode_pillow(data: bytes | memoryview, frame: Frame, target: Pixels) -> None:
-    """Do the same as `decode_turbo` with Pillow.
+class PillowDecoder:
+    """The same with Pillow."""
 
-    Raises:
-        ValueError: the JPEG is broken or far too large.
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+
+    def __call__(self, data: bytes | memoryview, target: Pixels) -> None:
+        """Decode a JPEG into a target, shape (*size, 3).
+
+        Raises:
+            ValueError: the JPEG is broken or far too large.
+        """
+        try:
+            with Image.open(io.BytesIO(data), formats=["JPEG"]) as photograph:
+                height, width = photograph.height, photograph.width
+                _check_pixels(height, width)
+                new = _resized(height, width, self.frame.resize)
+                if self.frame.resize is not None:
+                    photograph.draft("RGB", (min(new[1], width), min(new[0], height)))
+                pixels = photograph.convert("RGB")
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+            raise ValueError(str(error)) from error
+        if (pixels.height, pixels.width) != new:
+            pixels = pixels.resize(new[::-1], Image.Resampling.BICUBIC)
+        self.frame.place(np.asarray(pixels), target)
+
+
+def decoder(frame: Frame) -> TurboDecoder | PillowDecoder:
+    """Give this thread's decoder, the fastest that is installed.
+
+    Args:
+        frame: the size of what it gives.
     """
-    try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as photograph:
-            _check_pixels(photograph.height, photograph.width)
-            new = _resized(photograph.height, photograph.width, frame.resize)
-            least = min(new[0], photograph.height), min(new[1], photograph.width)
-            if frame.resize is not None:
-                photograph.draft("RGB", least[::-1])
-            pixels = photograph.convert("RGB")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(str(error)) from error
-    if (pixels.height, pixels.width) != new:
-        pixels = pixels.resize(new[::-1], Image.Resampling.BICUBIC)
-    frame.place(np.asarray(pixels), target)
+    kind = PillowDecoder if simplejpeg is None else TurboDecoder
+    known: TurboDecoder | PillowDecoder | None = getattr(_thread, "decoder", None)
+    if type(known) is not kind or known.frame != frame:
+        known = _thread.decoder = kind(frame)
+    return known
 
 
-def decoder() -> Callable[[bytes | memoryview, Frame, Pixels], None]:
-    """Give the fastest decoder that is installed."""
-    return decode_pillow if simplejpeg is None else decode_turbo
-
-
-def _overlap(have: int, want: int) -> tuple[int, int, int]:
-    """Give first place in the photograph, first place in the target, and length of what they share."""
-    return max(0, (have - want) // 2), max(0, (want - have) // 2), min(have, want)
+@lru_cache(maxsize=4096)
+def _windows(height: int, width: int, size: tuple[int, int]) -> tuple[Window, Window | None]:
+    """Give the part of a photograph that is copied, and the part of the target; None for all of it."""
+    shared = [
+        (max(0, (have - want) // 2), max(0, (want - have) // 2), min(have, want))
+        for have, want in zip((height, width), size, strict=True)
+    ]
+    (top, above, tall), (left, before, wide) = shared
+    source = slice(top, top + tall), slice(left, left + wide)
+    place = slice(above, above + tall), slice(before, before + wide)
+    return source, None if (tall, wide) == size else place
 
 
 def _resized(height: int, width: int, shorter: int | None) -> tuple[int, int]:
@@ -133,20 +172,6 @@ def _resized(height: int, width: int, shorter: int | None) -> tuple[int, int]:
         return height, width
     factor = shorter / min(height, width)
     return max(shorter, round(height * factor)), max(shorter, round(width * factor))
-
-
-def _turbo(data: bytes | memoryview, least: int | None) -> Pixels:
-    """Decode into this thread's scratch memory, where it stays in the processor's cache until it is cropped."""
-    pixels: Pixels = simplejpeg.decode_jpeg(data, min_height=least or 0, min_width=least or 0, buffer=_room())
-    return pixels
-
-
-def _room(length: int = 0) -> Pixels:
-    """Give scratch memory of this thread."""
-    room: Pixels | None = getattr(_scratch, "room", None)
-    if room is None or len(room) < length:
-        room = _scratch.room = np.empty(max(length, _ROOM), np.uint8)
-    return room
 
 
 def _check_pixels(height: int, width: int) -> None:

@@ -264,11 +264,11 @@ def decode_some(frame: Frame, photographs: Sequence[memoryview], pixels: Pixels,
     Returns:
         Place and reason of those that cannot be decoded.
     """
-    decode = decoder()
+    decode = decoder(frame)
     failures = []
     for place in range(start, min(start + _CHUNK, len(photographs))):
         try:
-            decode(photographs[place], frame, pixels[place])
+            decode(photographs[place], pixels[place])
         except ValueError as error:
             failures.append((place, str(error)))
     return failures

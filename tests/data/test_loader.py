@@ -17,12 +17,12 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from bioscan5m_hf import ImageBatches, load_specimens
 from bioscan5m_hf.data import decode
-from bioscan5m_hf.data.decode import Frame, decode_pillow, decode_turbo
+from bioscan5m_hf.data.decode import Frame, PillowDecoder, TurboDecoder
 from bioscan5m_hf.data.reading import Unit, share
 from bioscan5m_hf.errors import ReleaseError
 
 
-DECODERS = pytest.mark.parametrize("decoder", [decode_turbo, decode_pillow])
+DECODERS = pytest.mark.parametrize("decoder", [TurboDecoder, PillowDecoder])
 
 
 def jpeg(width=40, height=30, mode="RGB", seed=0, quality=90):
@@ -36,7 +36,7 @@ def jpeg(width=40, height=30, mode="RGB", seed=0, quality=90):
 def decoded(decoder, data, **frame):
     frame = Frame(**frame)
     target = np.full((*frame.size, 3), 77, np.uint8)
-    decoder(data, frame, target)
+    decoder(frame)(data, target)
     return target
 
 
@@ -85,7 +85,7 @@ def test_real_photographs_have_the_pixels_of_pillow(shared_data, tmp_path):
     file = next((tmp_path / "bioscan-5m" / "original_full").glob("*.parquet"))
     for value in pq.read_table(file, columns=["image"])["image"].to_pylist()[::5]:
         photograph = np.asarray(Image.open(io.BytesIO(value["bytes"])).convert("RGB"))
-        ours = decoded(decode_turbo, value["bytes"], size=photograph.shape[:2])
+        ours = decoded(TurboDecoder, value["bytes"], size=photograph.shape[:2])
         assert abs(ours.astype(int) - photograph).max() <= 2
 
 
@@ -129,8 +129,7 @@ def test_bad_photographs_and_bombs_are_refused(decoder, monkeypatch):
             decoded(decoder, bad)
     assert decoded(decoder, jpeg(1300, 1100), size=(4, 4)).any()
     monkeypatch.setattr(decode.Image, "MAX_IMAGE_PIXELS", 1000)
-    monkeypatch.setattr(decode, "_ROOM", 0)
-    monkeypatch.setattr(decode._scratch, "room", np.empty(0, np.uint8), raising=False)
+    monkeypatch.setattr(decode, "_SCRATCH", 0)
     with pytest.raises(ValueError, match="pixels"):
         decoded(decoder, good)
 
