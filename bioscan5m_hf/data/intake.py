@@ -24,8 +24,11 @@ from .metadata import Block, column_notes, read_blocks
 from .records import parse
 from .release import Source
 from .schema import specimen_fields
-from .workers import ordered_map
+from .workers import default_workers, ordered_map
 
+
+_BLOCKS = default_workers() + 2
+"""Blocks under way: one for each worker, one waiting, one being read."""
 
 _KEY = ["md5 high", "md5 low"]
 """Columns of the spilled blocks beside the official ones."""
@@ -94,8 +97,8 @@ class Intake:
     blocks: list[Path]
     split: npt.NDArray[np.uint8]
     keys: Keys
-    block: npt.NDArray[np.int64]
-    place: npt.NDArray[np.int64]
+    block: npt.NDArray[np.int32]
+    place: npt.NDArray[np.int32]
     records: int
     nbytes: int
     rejections: list[Rejection] = field(default_factory=list)
@@ -152,7 +155,7 @@ def take_in(source: Source, folder: Path, pool: Executor, policy: Policy = Polic
     spilled: list[Spilled] = []
     rejections: list[Rejection] = []
     records = 0
-    for block in ordered_map(pool, functools.partial(spill, upper_case=policy.upper_case), jobs):
+    for block in ordered_map(pool, functools.partial(spill, upper_case=policy.upper_case), jobs, window=_BLOCKS):
         found = [dataclasses.replace(bad, row=records + (bad.row or 0) + 1) for bad in block.rejections]
         _raise_unless(policy.skip, found)
         rejections += found
@@ -161,6 +164,7 @@ def take_in(source: Source, folder: Path, pool: Executor, policy: Policy = Polic
         spilled.append(block)
     if not spilled:
         raise ReleaseError("the file holds no records", file=source.path, hint="give the official metadata file")
+    case = _case_note(spilled, policy.upper_case)
     intake, rows, barcodes = _join(spilled, records)
     if not len(rows):
         reason = f"none of the {records} records is good; of the first: {rejections[0].reason}"
@@ -170,7 +174,7 @@ def take_in(source: Source, folder: Path, pool: Executor, policy: Policy = Polic
     _raise_unless(policy.skip, duplicates)
     _keep(intake, first)
     intake.rejections = rejections + duplicates
-    intake.notes = column_notes(header[0].header, file) + _case_note(spilled, policy.upper_case)
+    intake.notes = column_notes(header[0].header, file) + case
     _check_barcodes(intake, barcodes[first], rows[first], file, policy.official)
     return intake
 
@@ -243,19 +247,16 @@ def _numbered(source: Source, folder: Path, header: list[Block]) -> Iterator[tup
 def _join(spilled: list[Spilled], records: int) -> tuple[Intake, npt.NDArray[np.int64], Keys]:
     split = np.concatenate([block.split for block in spilled])
     keys = np.concatenate([block.keys for block in spilled])
-    by_key = order(keys, split)
+    rows = np.concatenate([block.rows for block in spilled])
+    barcodes = np.concatenate([block.barcodes for block in spilled])
     sizes = [len(block.split) for block in spilled]
-    intake = Intake(
-        blocks=[block.path for block in spilled],
-        split=split[by_key],
-        keys=keys[by_key],
-        block=np.repeat(np.arange(len(spilled)), sizes)[by_key],
-        place=np.concatenate([np.arange(size) for size in sizes])[by_key],
-        records=records,
-        nbytes=sum(block.nbytes for block in spilled),
-    )
-    rows = np.concatenate([block.rows for block in spilled])[by_key]
-    return intake, rows, np.concatenate([block.barcodes for block in spilled])[by_key]
+    blocks, nbytes = [block.path for block in spilled], sum(block.nbytes for block in spilled)
+    spilled.clear()
+    by_key = order(keys, split)
+    block = np.repeat(np.arange(len(blocks), dtype=np.int32), sizes)[by_key]
+    place = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])[by_key]
+    intake = Intake(blocks, split[by_key], keys[by_key], block, place, records, nbytes)
+    return intake, rows[by_key], barcodes[by_key]
 
 
 def _keep(intake: Intake, positions: npt.NDArray[np.int64]) -> None:

@@ -25,7 +25,7 @@ from .schema import IMAGE, IMAGE_TYPE, specimen_fields
 SHARD_BYTES = 450_000_000
 """Most bytes of photographs and metadata in a shard; the files stay under 500 MB."""
 
-METADATA_SHARD_BYTES = 128_000_000
+METADATA_SHARD_BYTES = 64_000_000
 """Most bytes, in memory, of a shard without photographs: a worker sorts a whole one."""
 
 PARALLEL = 8

@@ -44,9 +44,19 @@ def taxonomy_table(parts: Iterable[pa.Table]) -> pa.Table:
     Returns:
         A table with the columns of `taxonomy_fields`, by rank and name.
     """
-    counted = count_lineages(pa.concat_tables(parts))
+    counted = _merged(parts)
     ranks = [_rank_table(counted, rank) for rank in LABELS]
     return pa.concat_tables([table for table in ranks if len(table)] or ranks[:1]).combine_chunks()
+
+
+def _merged(parts: Iterable[pa.Table]) -> pa.Table:
+    """Add up counted lineages, holding little more than the distinct ones."""
+    held: list[pa.Table] = []
+    for part in parts:
+        held.append(part)
+        if sum(map(len, held[1:])) > len(held[0]):
+            held = [count_lineages(pa.concat_tables(held))]
+    return count_lineages(pa.concat_tables(held))
 
 
 def _rank_table(counted: pa.Table, rank: str) -> pa.Table:
