@@ -16,6 +16,8 @@ from .keys import Keys, equal_neighbours, md5_keys, order, text_keys
 
 
 PROCESSID, BARCODE, LABEL = "processid", "dna_barcode", "label"
+_BUCKETS = 16
+"""Barcodes are compared in so many groups, one after the other: sorting five million at once takes 0.6 GB."""
 
 
 class KeySet:
@@ -131,15 +133,23 @@ def find_repeated(tables: Iterable[pa.Table], max_nucleotides: int | None = None
         >>> repeated.holds(md5_keys(rows["processid"].combine_chunks())).tolist()
         [False, True, False]
     """
-    specimens, barcodes = [np.empty((0, 2), np.uint64)], [np.empty((0, 2), np.uint64)]
+    buckets: list[list[npt.NDArray[np.uint64]]] = [[] for _ in range(_BUCKETS)]
     for table in tables:
         stripped = strip_n(cut(table[BARCODE].combine_chunks(), max_nucleotides))
         present = pc.fill_null(pc.not_equal(stripped, ""), False)
-        barcodes.append(text_keys(stripped.filter(present)))
-        specimens.append(md5_keys(table[PROCESSID].combine_chunks().filter(present)))
-    by_barcode = np.concatenate(barcodes)
-    barcodes.clear()
-    by_specimen = np.concatenate(specimens)
-    specimens.clear()
-    ordered = np.lexsort((by_specimen[:, 1], by_specimen[:, 0], by_barcode[:, 1], by_barcode[:, 0]))
-    return KeySet(by_specimen[ordered[equal_neighbours(by_barcode[ordered])]])
+        specimens = md5_keys(table[PROCESSID].combine_chunks().filter(present))
+        both = np.hstack([text_keys(stripped.filter(present)), specimens])
+        bucket = both[:, 0] % _BUCKETS
+        for number, rows in enumerate(buckets):
+            rows.append(both[bucket == number])
+    repeated = [np.empty((0, 2), np.uint64)]
+    while buckets:
+        rows = buckets.pop()
+        repeated.append(_repeated(np.concatenate(rows)) if rows else repeated[0])
+    return KeySet(np.concatenate(repeated))
+
+
+def _repeated(both: npt.NDArray[np.uint64]) -> Keys:
+    """Give the keys of specimens whose barcode key occurs before, by key of the specimen; both in shape (n, 4)."""
+    ordered = both[np.lexsort(both.T[[3, 2, 1, 0]])]
+    return ordered[equal_neighbours(ordered[:, :2]), 2:]
