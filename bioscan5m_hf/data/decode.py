@@ -19,8 +19,6 @@ except ImportError:  # pragma: no cover  # a required package; some platforms ha
 
 Pixels = npt.NDArray[np.uint8]
 Window = tuple[slice, slice]
-_PLAIN = ("YCbCr", "RGB", "Gray")
-"""Colour spaces that libjpeg-turbo turns into RGB; the others (CMYK) are left to Pillow."""
 _SCRATCH = 4_000_000
 """Bytes of scratch memory to begin with: a photograph of `original_full` takes 2.4 million."""
 _thread = threading.local()
@@ -92,11 +90,8 @@ class TurboDecoder:
         try:
             pixels = self._decode(data)
         except ValueError:
-            height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+            height, width, _, _ = simplejpeg.decode_jpeg_header(data)
             _check_pixels(height, width)
-            if space not in _PLAIN:
-                PillowDecoder(self.frame)(data, target)
-                return
             if height * width * 3 <= len(self.scratch):
                 raise
             self.scratch = np.empty(height * width * 3, np.uint8)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +25,7 @@ from .schema import IMAGE
 from .selection import LABEL, PROCESSID, Recipe
 from .sources import choose_config, count_groups, open_source
 from .specimens import ROWS, SpecimensConfig, collect_files, make_recipe
+from .workers import default_workers
 
 
 logger = logging.getLogger(__name__)
@@ -34,10 +34,6 @@ _CHUNK = 16
 
 _AHEAD = 1
 """Batches decoded while the user works on one."""
-
-_UNUSED = 3
-"""References to a block that no batch uses: the list's, the loop's, and that of the question. A batch, and whatever
-shares its memory (slices, torch tensors), holds a further one; an interpreter that counts otherwise never reuses."""
 
 _KEPT = 4
 """Blocks kept for reuse: those being decoded, the user's, and one more."""
@@ -145,7 +141,7 @@ class ImageBatches(_Base):
         worker, workers = _worker()
         units = self._shuffled_units()
         mine = share(units, self.rank + self.world_size * worker, self.world_size * workers)
-        threads = self.threads or max(1, len(os.sched_getaffinity(0)) // workers)
+        threads = self.threads or max(1, default_workers() // workers)
         with ExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(threads))
             reader = stack.enter_context(ThreadPoolExecutor(1))
@@ -252,6 +248,23 @@ class Memory:
         return block[:length]
 
 
+def _count_unused() -> int:
+    """Count the references to a block that no batch uses, as `take` sees them: interpreters differ.
+
+    A batch, and whatever shares its memory (slices, torch tensors), holds a further one. Where that does not show, no
+    count is right, and blocks are never reused.
+    """
+    blocks = [np.empty(1, np.uint8), np.empty(1, np.uint8)]
+    batch = blocks[1][:1]
+    counts = []
+    for block in blocks:
+        counts.append(sys.getrefcount(block))
+    return counts[0] if batch.base is blocks[1] and counts[1] > counts[0] else -1
+
+
+_UNUSED = _count_unused()
+
+
 def decode_some(frame: Frame, photographs: Sequence[memoryview], pixels: Pixels, start: int) -> list[Failure]:
     """Decode a few photographs into their places of a batch.
 
@@ -286,7 +299,7 @@ def _plain(name: str, column: pa.ChunkedArray) -> npt.NDArray[Any] | list[Any]:
 def _worker() -> tuple[int, int]:
     """Give this torch data worker's number and how many there are; (0, 1) outside of one."""
     if "torch" not in sys.modules:
-        return 0, 1
+        return 0, 1  # pragma: no cover  # the tests have torch
     from torch.utils.data import get_worker_info
 
     info = get_worker_info()
@@ -296,7 +309,7 @@ def _worker() -> tuple[int, int]:
 def _join_torch(kind: type) -> None:
     """Make a class a torch `IterableDataset`, if torch is installed (`datasets` does the same with its own)."""
     if importlib.util.find_spec("torch") is None:
-        return
+        return  # pragma: no cover  # the tests have torch
     from torch.utils.data import IterableDataset
 
     if IterableDataset not in kind.__bases__:

@@ -230,9 +230,6 @@ class Specimens(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         parts = [(file, None) for file in files[ROWS]]
         return [datasets.SplitGenerator(name=wanted.made_split, gen_kwargs={"parts": parts, "recipe": recipe})]
 
-    def _generate_shards(self, parts: list[Any], recipe: Recipe) -> Iterator[str]:
-        yield from (file for file, _ in parts)
-
     def _generate_more_gen_kwargs(self, parts: list[Any], recipe: Recipe) -> Iterator[dict[str, Any]]:
         """Divide files into row groups, for `IterableDataset.reshard`."""
         for file, groups in parts:

@@ -162,7 +162,7 @@ def test_workers_and_ranks_share_the_specimens(dataset):
     assert len(set(whole)) == len(whole) == 160
     batches = ImageBatches(dataset, **given, shuffle=True)
     assert isinstance(batches, IterableDataset)
-    shared = list(DataLoader(batches, batch_size=None, num_workers=3))
+    shared = list(DataLoader(batches, batch_size=None, num_workers=2))
     assert isinstance(shared[0]["image"], torch.Tensor)
     assert sorted(ids(shared)) == sorted(whole)
     ranks = [ImageBatches(dataset, **given, rank=rank, world_size=9, shuffle=rank < 8) for rank in range(9)]

@@ -9,6 +9,7 @@ import json
 import datasets
 import huggingface_hub
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets.distributed import split_dataset_by_node
@@ -302,6 +303,15 @@ def test_reads_the_prepared_cache_by_name(release, dataset, elsewhere, streaming
 def test_says_what_is_wrong(odd, given, message):
     with pytest.raises(ValueError, match=message):
         load_specimens(odd, streaming=True, **given)
+
+
+def test_small_batches_of_an_arrow_file_are_taken_together(tmp_path):
+    table = pa.table({"processid": [str(at) for at in range(2500)], "order": ["Diptera"] * 2500})
+    with pa.ipc.new_stream(tmp_path / "a.arrow", table.schema) as stream:
+        stream.write_table(table, max_chunksize=300)
+    parts = list(sources.read_tables(str(tmp_path / "a.arrow"), ["processid"]))
+    assert [len(part) for part in parts] == [1200, 1200, 100]
+    assert pa.concat_tables(parts) == table.select(["processid"])
 
 
 def test_all_means_what_is_there(odd):
