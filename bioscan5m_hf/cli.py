@@ -92,6 +92,8 @@ def download(
         say(question)
         return yes or typer.confirm("Fetch them?")
 
+    if split and not package:
+        raise ValueError("a split is chosen among photographs: say which --package as well")
     packages: Sequence[str] = package or ["metadata"]
     for path in fetch(release, packages=packages, splits=split, confirm=confirm):
         say(str(path))
@@ -148,7 +150,7 @@ def verify(
     findings = []
     for finding in check(dataset, full=full, official=official, workers=workers, progress=True):
         findings.append(finding)
-        say(str(finding))
+        say("\n".join((str(finding), *(f"         {line}" for line in finding.details))))
     errors = sum(finding.status == "error" for finding in findings)
     warnings = sum(finding.status == "warning" for finding in findings)
     say(f"{len(findings)} checks: {errors} errors, {warnings} warnings")
@@ -222,7 +224,7 @@ def main() -> None:
     """Run the command; an error of ours is one line on standard error and exit status 1."""
     try:
         app()
-    except (Bioscan5mError, ValueError, ModuleNotFoundError) as error:
+    except (Bioscan5mError, ValueError, ModuleNotFoundError, OSError) as error:
         typer.secho(f"bioscan5m: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
         raise SystemExit(1) from None
 

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import Bioscan5mError
+from .errors import Bioscan5mError, OutputError
 
 
 SPECIMENS = 2000
 SHEET = "specimens.png"
+MARK = ".bioscan5m-demo"
 
 _STREAM = """
 from datasets import load_dataset
@@ -113,10 +114,17 @@ def run(folder: Path | str) -> None:
     """Run all stages in an empty folder; says so where one takes longer than its budget.
 
     Args:
-        folder: working folder; what an earlier demonstration left there is removed.
+        folder: working folder, new or empty; what an earlier demonstration left there is removed.
+
+    Raises:
+        OutputError: the folder holds something else.
     """
     folder = Path(folder)
+    mark = folder / MARK
+    if folder.exists() and not mark.exists() and any(folder.iterdir()):
+        raise OutputError(f"{folder} is not empty and holds no earlier demonstration: name a new or empty folder")
     folder.mkdir(parents=True, exist_ok=True)
+    mark.touch()
     for name in ("release", "bioscan-5m"):
         shutil.rmtree(folder / name, ignore_errors=True)
     started = time.monotonic()

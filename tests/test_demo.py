@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from bioscan5m_hf import demo
-from bioscan5m_hf.errors import Bioscan5mError
+from bioscan5m_hf.errors import Bioscan5mError, OutputError
 
 
 @pytest.mark.slow
@@ -29,6 +29,14 @@ def test_stops_where_a_promise_is_broken(dataset, tmp_path, capsys):
     with pytest.raises(Bioscan5mError, match="breaks a promise"):
         demo.verify(tmp_path)
     assert "error" in capsys.readouterr().out
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
+    (tmp_path / "release").mkdir()
+    (tmp_path / "release" / "BIOSCAN_5M_cropped_256_train.zip").write_bytes(b"two gigabytes")
+    with pytest.raises(OutputError, match="holds no earlier demonstration"):
+        demo.run(tmp_path)
+    assert (tmp_path / "release" / "BIOSCAN_5M_cropped_256_train.zip").exists()
 
 
 def test_says_when_a_stage_is_late(tmp_path, monkeypatch, capsys):

@@ -301,6 +301,10 @@ def _member_problem(member: Member, flags: int, limit: int) -> str | None:
         return f"lies beyond the end of the archive ({limit:,} bytes), which is damaged"
     if member.size > MAX_BYTES:
         return f"says that it unpacks to {member.size:,} bytes: no photograph"
+    if member.packed > MAX_BYTES:
+        return f"says that it is {member.packed:,} bytes in the archive: no photograph"
+    if member.method == STORED and member.packed != member.size:
+        return f"is stored, and yet {member.packed:,} bytes are to give {member.size:,}"
     return None
 
 

@@ -108,13 +108,23 @@ class Bioscan5M(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         self.source_identity = identity(self.source.path, self.source.member)
         config = kwargs.get("config_name") or self.DEFAULT_CONFIG_NAME
         kwargs.setdefault("dataset_name", DATASET_NAME)
-        kwargs.setdefault("hash", digest(str(data_dir), self.source_identity, config))
+        kwargs.setdefault("hash", digest(self.source_identity, config, self._archive_identities(config)))
         super().__init__(*args, **kwargs)
 
     def _info(self) -> datasets.DatasetInfo:
         name = self.config.name
         fields = taxonomy_fields(SPLIT_NAMES) if name == TAXONOMY else specimen_fields(image=name != METADATA)
+        if self.release.invented():
+            text = "Everything in this dataset is invented: no organism, record or picture is real."
+            return datasets.DatasetInfo(description=text, features=features(fields), license="CC0 1.0")
         return datasets.DatasetInfo(features=features(fields), license="CC BY 3.0 Unported")
+
+    def _archive_identities(self, config: str) -> list[str]:
+        """Say which archives the rows of a config come from: others make another cache."""
+        present = self.release.image_packages()
+        packages = {SAMPLE: present[:1]}.get(config, tuple(name for name in present if name == config))
+        paths = [archive.path for package in packages for archive in self.release.archives(package)]
+        return [f"{path} {identity(path)}" for path in paths]
 
     def _split_generators(self, _: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
         state = self._index()

@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
 from pathlib import Path
 
 import fsspec
@@ -34,7 +33,7 @@ from .schema import arrow_schema, specimen_schema, taxonomy_fields
 from .shards import ImageJob, MetadataJob, Outcome, write_images, write_metadata
 from .taxa import lineages, taxonomy_table
 from .workers import executor, ordered_map
-from .workshop import Options, Workshop, close_config, open_config, record, run_jobs, write_rejections
+from .workshop import Options, Workshop, begin, close_config, open_config, record, run_jobs, write_rejections
 
 
 def build(
@@ -94,14 +93,15 @@ def build_metadata(shop: Workshop, source: Source) -> None:
     """Write the `metadata` config: all records, without photographs."""
     policy = shop.options.policy
     inputs = {Path(source.path).name: identity(source.path, source.member)}
-    key = manifest.digest(METADATA, inputs, source.format, asdict(policy))
+    key = manifest.digest(METADATA, inputs, source.format, policy.upper_case)
     _check_stale(shop, key)
+    spill = shop.folder / manifest.FOLDER / "spill"
+    shutil.rmtree(spill, ignore_errors=True)
     config = open_config(shop, METADATA, key, inputs)
     if config.complete and all(shop.state.done(METADATA, file, key) for file in config.shards):
         return
+    begin(shop)
     shop.say(f"reading {Path(source.path).name}")
-    spill = shop.folder / manifest.FOLDER / "spill"
-    shutil.rmtree(spill, ignore_errors=True)
     spill.mkdir()
     try:
         intake = take_in(source, Path(tempfile.mkdtemp(dir=spill)), shop.pool, policy)
@@ -149,7 +149,7 @@ def build_images(shop: Workshop, package: str, archives: Sequence[Archive], miss
     shop.say(f"{package}: reading the directories of {len(paths)} archives")
     members = list(ordered_map(shop.pool, read, paths))
     inputs = {one.file: one.identity for one in members}
-    key = manifest.digest(package, inputs, metadata.key, options.policy.skip, options.decode)
+    key = manifest.digest(package, inputs, metadata.key, options.decode)
     config = open_config(shop, package, key, inputs)
     whole = [archive.package for archive in archives if archive.package.part is None or not missing]
     pairs = _pair_all(shop, members, {split for package in whole for split in package.splits})

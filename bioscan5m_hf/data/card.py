@@ -37,6 +37,7 @@ _SIZES = (
     (1_000_000, "100K<n<1M"),
     (10**7, "1M<n<10M"),
 )
+_MARKUP = {sign: f"&#{ord(sign)};" for sign in "[]|`*\\"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _COUNTS = {
     "records": "records read",
     "photographs": "photographs found in the archives",
@@ -189,8 +190,9 @@ def _front_matter(facts: CardFacts) -> dict[str, Any]:
         "size_categories": [next((name for limit, name in _SIZES if rows < limit), "n>10M")],
         "task_categories": ["image-classification", "zero-shot-image-classification", "feature-extraction"],
         "task_ids": ["multi-class-image-classification"],
-        "annotations_creators": ["expert-generated"],
+        "annotations_creators": ["machine-generated" if facts.invented else "expert-generated"],
         "tags": [
+            *(["invented", "synthetic"] if facts.invented else []),
             "biology",
             "dna",
             "insects",
@@ -313,8 +315,19 @@ def readable_bytes(size: int) -> str:
     return f"{number:.1f} TB"
 
 
+def plain(text: str) -> str:
+    """Take the meaning from what Markdown and HTML would read as markup, in words that come from a release.
+
+    Examples:
+        >>> plain("<img> [a](b)|c")
+        '&lt;img&gt; &#91;a&#93;(b)&#124;c'
+    """
+    return "".join(_MARKUP.get(letter, letter) for letter in text if letter.isprintable())
+
+
 @cache
 def _template() -> jinja2.Template:
     text = Path(__file__).with_name("card.md.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False)
+    environment.filters["plain"] = plain
     return environment.from_string(text)

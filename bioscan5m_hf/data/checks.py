@@ -140,7 +140,7 @@ CHECKS = (
     Check("chunk", _bad_chunk, _chunk_reason),
     _outside("coord-lat", -90, 90, "degrees from -90 to 90"),
     _outside("coord-lon", -180, 180, "degrees from -180 to 180"),
-    _outside("area_fraction", 0, 1, "a share from 0 to 1"),
+    _outside("area_fraction", 0, 4, "a share, little more than 1 at the most: boxes may reach over the edge"),
     _outside("scale_factor", 0, 1e6, "a positive ratio"),
     _outside("image_measurement_value", 0, 1e12, "a number of pixels"),
     _outside("index_bioscan_1M_insect", 0, 1e12, "a row number"),

@@ -175,7 +175,7 @@ def _first_rows(path: Path) -> list[dict[str, Any]]:
 def _hub_info(repo_id: str) -> Info:
     from datasets import Image, load_dataset
     from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError
 
     try:
         found = HfApi().dataset_info(repo_id, files_metadata=True)
@@ -188,7 +188,7 @@ def _hub_info(repo_id: str) -> Info:
             for name in sizes
             if name.startswith(f"{TAXONOMY}/") and name.endswith(".parquet")
         ]
-    except (HfHubHTTPError, OSError, ValueError) as problem:
+    except (HfHubHTTPError, HTTPError, OSError, ValueError) as problem:
         raise Bioscan5mError(f"{repo_id} is no dataset of ours on the Hub: {one_line(problem)}") from problem
     configs = _declared_configs(card, sizes)
     specimens: list[dict[str, Any]] = []
@@ -205,10 +205,12 @@ def _hub_info(repo_id: str) -> Info:
 def _declared_configs(card: Mapping[str, Any], sizes: Mapping[str, int | None]) -> list[ConfigInfo]:
     """Take rows from the card and bytes from the list of files."""
     configs = []
-    for entry in card.get("dataset_info") or []:
-        name, splits = entry["config_name"], []
+    declared = card.get("dataset_info") or []
+    for entry in declared if isinstance(declared, list) else [declared]:
+        name, splits = str(entry.get("config_name", "default")), []
         for split in entry.get("splits") or []:
-            files = [file for file in sizes if re.fullmatch(rf"{name}/{split['name']}-[\d-]+of-\d+\.parquet", file)]
+            shard = re.compile(rf"{re.escape(name)}/{re.escape(split['name'])}-[\d-]+of-\d+\.parquet")
+            files = [file for file in sizes if shard.fullmatch(file)]
             splits.append(
                 SplitInfo(split["name"], split["num_examples"], sum(sizes[file] or 0 for file in files), len(files))
             )

@@ -24,11 +24,8 @@ from .metadata import Block, column_notes, read_blocks
 from .records import parse
 from .release import Source
 from .schema import specimen_fields
-from .workers import default_workers, ordered_map
+from .workers import ordered_map
 
-
-_BLOCKS = default_workers() + 2
-"""Blocks under way: one for each worker, one waiting, one being read."""
 
 _KEY = ["md5 high", "md5 low"]
 """Columns of the spilled blocks beside the official ones."""
@@ -155,7 +152,7 @@ def take_in(source: Source, folder: Path, pool: Executor, policy: Policy = Polic
     spilled: list[Spilled] = []
     rejections: list[Rejection] = []
     records = 0
-    for block in ordered_map(pool, functools.partial(spill, upper_case=policy.upper_case), jobs, window=_BLOCKS):
+    for block in ordered_map(pool, functools.partial(spill, upper_case=policy.upper_case), jobs):
         found = [dataclasses.replace(bad, row=records + (bad.row or 0) + 1) for bad in block.rejections]
         _raise_unless(policy.skip, found)
         rejections += found

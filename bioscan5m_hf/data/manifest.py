@@ -161,7 +161,7 @@ def read_rejected(path: Path) -> list[Rejection]:
 
 @contextmanager
 def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
-    """Hold a dataset folder for one build; the file `building` says that it is not finished.
+    """Hold a dataset folder for one build; a file `building` that says it is not finished goes when it is.
 
     Args:
         folder: the dataset folder.
@@ -177,9 +177,8 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise OutputError(f"another build is writing to {folder}: wait for it, or stop it") from error
-        (work / "building").touch()
         yield
-        (work / "building").unlink()
+        (work / "building").unlink(missing_ok=True)
 
 
 def _size(path: Path) -> int | None:

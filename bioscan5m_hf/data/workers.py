@@ -7,7 +7,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
@@ -58,39 +58,74 @@ def executor(workers: int | None = None, scheduler: str | None = None) -> Iterat
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError("a Dask scheduler needs `pip install 'bioscan5m-hf[cluster]'`") from error
         with Client(scheduler, set_as_default=False) as client:
-            yield client.get_executor()
+            yield _sized(client.get_executor(), sum(client.nthreads().values()))
     elif workers == 1:
         yield InProcess()
     else:
-        pool = ProcessPoolExecutor(workers, _context(), _end_with_parent)
+        pool = _sized(ProcessPoolExecutor(workers, _context(), _end_with_parent), workers)
         try:
             yield pool
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def ordered_map(
-    pool: Executor, function: Callable[[Job], Result], jobs: Iterable[Job], window: int = 8
-) -> Iterator[Result]:
-    """Run jobs and yield their results in order, with at most `window` jobs and results in memory.
+def ordered_map(pool: Executor, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+    """Run jobs and yield their results in order, with a few more under way or waiting than there are workers.
 
     Args:
         pool: where they run.
         function: an importable function of one job.
         jobs: drawn when there is room.
-        window: how many may be under way.
 
     Examples:
         >>> list(ordered_map(InProcess(), abs, [-1, -2]))
         [1, 2]
     """
     waiting: deque[Future[Result]] = deque()
+    window = _window(pool)
     for job in jobs:
         waiting.append(pool.submit(function, job))
         while waiting and (len(waiting) >= window or waiting[0].done()):
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def completed(pool: Executor, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[tuple[int, Result]]:
+    """Run jobs and yield number and result of each as it finishes.
+
+    Args:
+        pool: where they run.
+        function: an importable function of one job.
+        jobs: drawn when there is room.
+
+    Examples:
+        >>> sorted(completed(InProcess(), abs, [-1, -2]))
+        [(0, 1), (1, 2)]
+    """
+    numbers: dict[Future[Result], int] = {}
+    for number, job in enumerate(jobs):
+        numbers[pool.submit(function, job)] = number
+        while len(numbers) >= _window(pool):
+            yield from _finished(numbers)
+    while numbers:
+        yield from _finished(numbers)
+
+
+def _finished(numbers: dict[Future[Result], int]) -> Iterator[tuple[int, Result]]:
+    for future in wait(numbers, return_when=FIRST_COMPLETED).done:
+        yield numbers.pop(future), future.result()
+
+
+def _sized(pool: Executor, workers: int) -> Executor:
+    pool.workers = workers  # type: ignore[attr-defined]
+    return pool
+
+
+def _window(pool: Executor) -> int:
+    """Say how many jobs may be under way: one waits for each two workers, so that none is idle."""
+    workers = getattr(pool, "workers", 1)
+    return workers + -(-workers // 2) if workers > 1 else 1
 
 
 def _context() -> BaseContext:

@@ -15,7 +15,7 @@ from .checks import Rejection
 from .intake import Policy
 from .manifest import Config, Manifest
 from .shards import Outcome
-from .workers import ordered_map
+from .workers import completed
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,11 @@ class Workshop:
     packages: Sequence[str]
 
 
+def begin(shop: Workshop) -> None:
+    """Mark the folder as unfinished before anything in it changes."""
+    (shop.folder / manifest.FOLDER / "building").touch()
+
+
 def open_config(shop: Workshop, name: str, key: str, inputs: dict[str, str]) -> Config:
     """Go on with a config, or begin it anew where its inputs or options changed.
 
@@ -72,6 +77,7 @@ def open_config(shop: Workshop, name: str, key: str, inputs: dict[str, str]) -> 
     known = shop.state.configs.get(name)
     if known is not None and known.key == key:
         return known
+    begin(shop)
     if known is not None:
         changed = sorted({file for file in {*known.inputs, *inputs} if known.inputs.get(file) != inputs.get(file)})
         why = f"{', '.join(changed)} changed since the last build" if changed else "the options changed"
@@ -113,10 +119,12 @@ def run_jobs(shop: Workshop, config: str, function: Callable[[Any], Outcome], jo
     open_jobs = [(name, job) for name, job in jobs if not shop.state.done(config, name, key)]
     if len(open_jobs) < len(jobs):
         shop.say(f"{config}: {len(jobs) - len(open_jobs)} of {len(jobs)} shards are there already")
-    outcomes = ordered_map(shop.pool, function, [job for _, job in open_jobs])
+    if open_jobs:
+        begin(shop)
+    outcomes = completed(shop.pool, function, [job for _, job in open_jobs])
     shown = tqdm(outcomes, config, len(open_jobs), unit=" shards", disable=None if shop.options.progress else True)
-    for (name, _), outcome in zip(open_jobs, shown, strict=True):
-        record(shop, config, name, outcome)
+    for index, outcome in shown:
+        record(shop, config, open_jobs[index][0], outcome)
 
 
 def write_rejections(shop: Workshop, name: str, rejections: Iterable[Rejection]) -> None:

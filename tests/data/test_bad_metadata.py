@@ -73,7 +73,7 @@ BAD_LINES = {
     ),
     "integer out of range": (bad(inferred_ranks="256"), "inferred_ranks '256' is no whole number from 0 to 255", BAD),
     "negative size": (bad(image_measurement_value="-3"), "impossible image_measurement_value -3", BAD),
-    "impossible share": (bad(area_fraction="1.5"), "impossible area_fraction 1.5: a share from 0 to 1", BAD),
+    "impossible share": (bad(area_fraction="4.5"), "impossible area_fraction 4.5: a share, little more", BAD),
     "line break in a name": (bad(species="Aus\nbus"), "species 'Aus\\nbus' holds a line break", BAD),
     "tabulator in a name": (bad(country="Costa\tRica"), "country 'Costa\\tRica' holds a line break or control", BAD),
     "zero byte": (bad(sampleid="a\0b"), "sampleid 'a\\x00b' holds a line break or control character", BAD),

@@ -12,6 +12,7 @@ from bioscan5m_hf import Bioscan5M
 from bioscan5m_hf.data.build import CONFIGS
 from bioscan5m_hf.errors import ReleaseError
 from bioscan5m_hf.splits import SPLIT_NAMES
+from bioscan5m_hf.synthetic import synthesize
 
 
 def rows(dataset):
@@ -69,10 +70,28 @@ def test_a_prepared_cache_is_found_by_name_in_another_process(release, fresh_pyt
     assert printed.strip() == f"{list(SPLIT_NAMES)} JPEG False"
 
 
-def test_another_release_has_another_cache(release, builder, tmp_path):
+def test_more_archives_have_another_cache(release, builder, tmp_path):
+    root = tmp_path / "part"
+    root.mkdir()
+    for name in ("BIOSCAN_5M_Insect_Dataset_metadata_MultiTypes.zip", "BIOSCAN_5M_cropped_256_train.zip"):
+        shutil.copy(release / name, root)
+    before = builder("cropped_256", root).cache_dir
+    shutil.copy(release / "BIOSCAN_5M_cropped_256_eval.zip", root)
+    assert builder("cropped_256", root).cache_dir != before
+
+
+def test_the_invented_says_so(builder):
+    info = builder("metadata").info
+    assert "invented" in info.description
+    assert info.license == "CC0 1.0"
+
+
+def test_the_cache_goes_by_the_content_of_the_release(release, builder, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(release, other)
-    assert builder("metadata").cache_dir != builder("metadata", other).cache_dir
+    assert builder("metadata").cache_dir == builder("metadata", other).cache_dir
+    synthesize(tmp_path / "another", specimens=100, seed=1, metadata_only=True)
+    assert builder("metadata").cache_dir != builder("metadata", tmp_path / "another").cache_dir
 
 
 def test_a_missing_photograph_is_named(release, builder, tmp_path):

@@ -84,9 +84,9 @@ def test_says_what_a_user_has_to_know(card, text):
         "hf://datasets/",
         "Malaise traps",
         "gharaee2024bioscan5m",
-        "Report a bad record",
     ):
         assert fact in card
+    assert ("Report a bad record" in card) == (text == "official")
     assert all(f"| `{column.name}` |" in card for column in COLUMNS)
 
 
@@ -142,6 +142,24 @@ def test_what_was_left_out_is_counted(release, tmp_path):
     assert counts["rejected"] == len(rejected)
     assert f"| `metadata` | left out | {len(rejected)} |" in card
     assert "`rejected.csv`" in card
+
+
+def test_words_of_a_release_are_no_markup(release, tmp_path):
+    from zipfile import ZipFile
+
+    root = tmp_path / "release"
+    root.mkdir()
+    name = "BIOSCAN_5M_Insect_Dataset_metadata_MultiTypes.zip"
+    member = "bioscan5m/metadata/csv/BIOSCAN_5M_Insect_Dataset_metadata.csv"
+    with ZipFile(release / name) as whole, ZipFile(root / name, "w") as changed:
+        header, *rest = whole.read(member).decode().splitlines()
+        lines = [f"{header},</li><img src=x>![](http://y)", *(f"{line}," for line in rest)]
+        changed.writestr(member, "\n".join(lines))
+    build(root, tmp_path / "out", [])
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "is not official and was left out" in card
+    assert "<img" not in card
+    assert "![](" not in card
 
 
 @pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (999, "999 B"), (1_500, "1.5 kB"), (2 * 10**12, "2.0 TB")])

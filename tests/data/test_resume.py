@@ -243,9 +243,26 @@ def test_changed_metadata_beside_photographs_that_are_not_rebuilt_are_refused(tm
     change_record(release)
     with pytest.raises(OutputError, match="holds cropped_256, built from other metadata or options: build it again"):
         make(release, folder, packages=[])
-    after = tree(folder)
-    assert after.pop(".bioscan5m/building") is not None
-    assert after == before
+    assert tree(folder) == before
+
+
+def test_skipping_bad_photographs_of_a_second_package_keeps_the_first(tmp_path):
+    release, folder = write_release(tmp_path / "release"), tmp_path / "bioscan-5m"
+    make(release, folder)
+    stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
+    lines: list[str] = []
+    make(release, folder, skip=True, say=lines.append)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")} == stamps
+    assert not [line for line in lines if "made anew" in line]
+
+
+def test_what_a_kill_left_in_a_finished_folder_goes_with_the_next_build(tmp_path):
+    release, folder = write_release(tmp_path / "release"), tmp_path / "bioscan-5m"
+    make(release, folder)
+    (folder / ".bioscan5m" / "spill").mkdir()
+    (folder / ".bioscan5m" / "spill" / "block-00000.arrow").write_bytes(b"left over")
+    make(release, folder)
+    assert tree(folder) == undisturbed()
 
 
 def test_a_package_that_is_added_later_gives_the_files_of_both_at_once(tmp_path):
