@@ -41,6 +41,7 @@ def check(record):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_tiny_run_makes_whole_records(tmp_path, release, dataset):
     inputs = tmp_path / "work" / "photographs"
     inputs.mkdir(parents=True)

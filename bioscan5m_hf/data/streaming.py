@@ -14,9 +14,10 @@ from PIL import ExifTags, Image
 from .schema import IMAGE
 
 
-_ROWS = 32
-"""Rows turned into Python objects together: few enough that their JPEGs are still in the processor's cache."""
+_ROWS = 128
+"""Rows turned into Python objects together; measured: from here on more of them gain nothing."""
 
+_JPEG = b"\xff\xd8\xff"
 Row = dict[str, Any]
 
 
@@ -109,8 +110,12 @@ def _bytes(column: pa.ChunkedArray) -> list[bytes]:
 
 def _decoded(jpeg: bytes) -> Image.Image:
     """Decode a photograph as `datasets.Image` does, which turns it where its EXIF data say so."""
-    photograph = Image.open(io.BytesIO(jpeg))
-    photograph.load()
-    if photograph.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-        return datasets.Image().decode_example({"path": None, "bytes": jpeg})  # type: ignore[no-any-return]
-    return photograph
+    if jpeg.startswith(_JPEG):
+        photograph = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
+        photograph.load()
+        turned = ("exif" in photograph.info or "xmp" in photograph.info) and (
+            photograph.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        )
+        if not turned:
+            return photograph
+    return datasets.Image().decode_example({"path": None, "bytes": jpeg})  # type: ignore[no-any-return]
