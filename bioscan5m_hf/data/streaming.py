@@ -113,9 +113,7 @@ def _decoded(jpeg: bytes) -> Image.Image:
     if jpeg.startswith(_JPEG):
         photograph = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
         photograph.load()
-        turned = ("exif" in photograph.info or "xmp" in photograph.info) and (
-            photograph.getexif().get(ExifTags.Base.Orientation, 1) != 1
-        )
-        if not turned:
+        tagged = "exif" in photograph.info or "xmp" in photograph.info
+        if not tagged or photograph.getexif().get(ExifTags.Base.Orientation, 1) == 1:
             return photograph
     return datasets.Image().decode_example({"path": None, "bytes": jpeg})  # type: ignore[no-any-return]
