@@ -221,12 +221,9 @@ def gather(pieces: tuple[Piece, ...]) -> pa.Table:
     """
     tables = []
     for piece in pieces:
-        with pa.memory_map(str(piece.path)) as stream:
-            table = pa.ipc.open_file(stream).read_all().slice(piece.start, piece.stop - piece.start)
-        if piece.leave:
-            keep = np.setdiff1d(np.arange(len(table)), np.array(piece.leave) - piece.start)
-            table = table.take(keep)
-        tables.append(table)
+        keep = np.setdiff1d(np.arange(piece.start, piece.stop), piece.leave)
+        with pa.memory_map(str(piece.path)) as stream:  # copied out: pages of all blocks would stay mapped otherwise
+            tables.append(pa.ipc.open_file(stream).read_all().take(keep))
     if not tables:
         return pa.schema(specimen_fields()).empty_table()
     table = pa.concat_tables(tables).combine_chunks()
