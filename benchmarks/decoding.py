@@ -88,8 +88,8 @@ def lone_core(one: Sequence[float], two: Sequence[float]) -> str:
     """Say how much a second thread of the bare decoder gained."""
     gain = statistics.median(two) / statistics.median(one)
     return (
-        f"two threads of the bare decoder gave {gain:.2f} times one thread in this run: where the second core is not "
-        "to be had, what it should do beside decoding (read Parquet, fill the batch) is taken from decoding"
+        f"two threads of the bare decoder gave {gain:.2f} times one thread in this run; and beside 220-250 µs of "
+        "decoding, a photograph costs about 25 µs for its crop in the batch, 7 for Parquet and 5 for Python"
     )
 
 
