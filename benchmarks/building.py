@@ -34,9 +34,12 @@ BUILDER = (
     "GeneratorBasedBuilder yields the rows of the same tables; opening and pairing excluded. In batches the first "
     "gives Arrow tables; the second Python lists, because `datasets` cannot join Arrow tables of untyped rows"
 )
+ONE_PROCESS = "the same with Options(workers=1): no workers to start"
+MANY = 5
 WHY = (
-    "not met at this size: starting the workers, reading the metadata and writing the small configs take seconds "
-    "whatever the number of photographs, and copying so few bytes takes a fraction of one"
+    "not met: a copy moves the bytes at the speed of memory, while `zipfile` alone, which only reads and checks them, "
+    "is far from it; a photograph of 7.6 kB costs about 25 µs to list, read, check and pair. Tried: one process; five "
+    "times the photographs, so that starting counts less; Parquet pages without checksums (12 % of writing)"
 )
 KINDS = ("ArrowBasedBuilder", "GeneratorBasedBuilder")
 BUILDER_WAYS = {"row by row": False, f"batches of {ROWS_AT_ONCE}": True}
@@ -45,6 +48,7 @@ BUILDER_WAYS = {"row by row": False, f"batches of {ROWS_AT_ONCE}": True}
 def run(bench: Bench) -> Iterator[Figure]:
     """Measure photographs, metadata alone, and the two kinds of builder."""
     yield from _photographs(bench)
+    yield from _many_photographs(bench)
     yield from _metadata(bench)
     yield from _builders(bench)
 
@@ -55,6 +59,7 @@ def _photographs(bench: Bench) -> Iterator[Figure]:
     child = _child(bench, release=release, folder=folder)
     tasks = {
         "build": child("building:time_build"),
+        "one process": child("building:time_build", workers=1),
         "photographs": child("building:time_photographs"),
         "copy": child("building:time_copy", fsync=True),
         "copy cached": child("building:time_copy", fsync=False),
@@ -65,15 +70,31 @@ def _photographs(bench: Bench) -> Iterator[Figure]:
     for unit, amount in {"rows/s = images/s": bench.images, "MB/s": size / 1e6}.items():
         yield Figure("build", unit, [amount / one for one in seconds["build"]], note=BUILD)
         yield Figure("build, photographs only", unit, [amount / one for one in seconds["photographs"]], note=STAGE)
+    yield Figure("build, one process", "MB/s", [size / 1e6 / one for one in seconds["one process"]], note=ONE_PROCESS)
     peers = {"copy": ("copy with fsync", COPY), "copy cached": ("copy", COPY_CACHED), "unzip": ("zipfile", UNZIP)}
     for key, (name, note) in peers.items():
         yield Figure(name, "MB/s", [size / 1e6 / one for one in seconds[key]], note=note)
-    for stage, name in (("build", "build"), ("photographs", "build, photographs only")):
+    stages = {"build": "build", "one process": "build, one process", "photographs": "build, photographs only"}
+    for stage, name in stages.items():
         for key, (other, note) in peers.items():
             bar = Bar(">=", 0.25) if (stage, key) == ("build", "copy") else None
             yield Figure(
                 f"{name}: share of the speed of {other}", "×", ratios(seconds[key], seconds[stage]), bar, note, WHY
             )
+
+
+def _many_photographs(bench: Bench) -> Iterator[Figure]:
+    images = MANY * bench.images
+    child = _child(bench, release=bench.photographs(MANY), folder=bench.work / "built")
+    tasks = {"photographs": child("building:time_photographs"), "copy": child("building:time_copy", fsync=True)}
+    print(f"  {images:,} photographs", flush=True)
+    seconds = in_turn(tasks, bench.repeats)
+    label = f"{images:,} photographs"
+    rates = [images / one for one in seconds["photographs"]]
+    yield Figure(f"{label}: build, photographs only", "images/s", rates, note=STAGE)
+    share = ratios(seconds["copy"], seconds["photographs"])
+    name = f"{label}: build, photographs only: share of the speed of copy with fsync"
+    yield Figure(name, "×", share, note=COPY)
 
 
 def _metadata(bench: Bench) -> Iterator[Figure]:
@@ -118,13 +139,13 @@ def _child(bench: Bench, **given: Any) -> Callable[..., Callable[[], float]]:
     return make
 
 
-def time_build(release: str, folder: str, tree: str = "") -> float:
+def time_build(release: str, folder: str, tree: str = "", workers: int = 2) -> float:
     """Build everything from nothing."""
     from bioscan5m_hf.data.build import Options, build
 
     shutil.rmtree(folder, ignore_errors=True)
     start = time.perf_counter()
-    build(release, folder, options=Options(workers=2))
+    build(release, folder, options=Options(workers=workers))
     return time.perf_counter() - start
 
 

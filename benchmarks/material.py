@@ -52,9 +52,10 @@ class Bench:
         folder.mkdir(parents=True)
         return folder
 
-    def photographs(self) -> Path:
-        """Give the release with photographs."""
-        return self._once("photographs/release", "photographs", images=self.images, different=self.different)
+    def photographs(self, times: int = 1) -> Path:
+        """Give the release with photographs, or one with so many times as many."""
+        name = "photographs" if times == 1 else f"photographs-{times}"
+        return self._once(f"{name}/release", "photographs", images=times * self.images, different=self.different)
 
     def photograph_dataset(self) -> Path:
         """Give the dataset built from `photographs`."""
