@@ -90,6 +90,8 @@ def download(
 
     def confirm(question: str) -> bool:
         say(question)
+        if not yes and not sys.stdin.isatty():
+            raise OutputError("nobody can be asked here: say --yes to fetch them")
         return yes or typer.confirm("Fetch them?")
 
     if split and not package:
@@ -113,6 +115,9 @@ def build(
     metadata: Annotated[
         MetadataFormat | None, typer.Option(help="csv or jsonld; by default csv where both are there.")
     ] = None,
+    repository: Annotated[
+        str | None, typer.Option(help="namespace/name that the card gives as its place on the Hub.")
+    ] = None,
 ) -> None:
     """Make a dataset repository of Parquet shards; goes on where it was stopped, and adds packages to a folder."""
     from .data.build import Options
@@ -129,6 +134,7 @@ def build(
         decode=check is Check.DECODE,
         metadata_format=metadata,
         progress=True,
+        repository=repository,
     )
     state = make(release, dataset, package, options, say)
     for config in state.configs.values():

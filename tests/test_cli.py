@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,9 +35,13 @@ def test_synthesize_build_verify_info(bioscan5m, tmp_path):
     status, out, _ = bioscan5m("synthesize", release, *words)
     assert (status, "invented release of 100 specimens" in out) == (0, True)
     status, out, _ = bioscan5m(
-        "build", release, dataset, "--package", "cropped_256", "--workers", 1, "--check", "decode"
+        *("build", release, dataset, "--package", "cropped_256", "--workers", 1, "--check", "decode"),
+        *("--repository", "insects/bioscan-5m"),
     )
     assert status == 0
+    assert "metadata: 100 records = 100 rows + 0 left out" in out
+    assert "cropped_256: 100 records = 100 rows + 0 left out; 100 photographs = 100 rows + 0 left out" in out
+    assert "hf://datasets/insects/bioscan-5m/metadata" in (dataset / "README.md").read_text()
     assert "cropped_256" in out
     assert "test_unseen" in out
     status, out, _ = bioscan5m("verify", dataset, "--workers", 1)
@@ -74,6 +79,7 @@ def test_push(bioscan5m, dataset, hub, repo_id):
     [
         (("build", "nowhere", "out"), "there is no release folder nowhere"),
         (("build", "{release}", "{home}"), "is not empty and was not built by this program"),
+        (("build", "{release}", "{home}/new", "--repository", "bioscan"), "give `namespace/name`"),
         (("info", "{home}"), "README.md"),
         (("synthesize", "{home}"), "is not empty"),
         (("synthesize", "{home}/new", "--specimens", "3"), "too few specimens"),
@@ -101,11 +107,19 @@ def test_wrong_words_are_answered_with_the_right_ones(bioscan5m):
 
 def test_download_asks_before_gigabytes(bioscan5m, elsewhere, monkeypatch):
     asked = []
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
     monkeypatch.setattr("typer.confirm", lambda question: bool(asked.append(question)))
     status, out, _ = bioscan5m("download", "release", "--package", "cropped_256", "--split", "train", "--split", "val")
     assert status == 0
     assert "5.8 GB" in out
     assert asked == ["Fetch them?"]
+    assert not list(elsewhere.rglob("*.zip"))
+
+
+def test_download_where_nobody_can_be_asked_says_so(bioscan5m, elsewhere, monkeypatch):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
+    status, _, err = bioscan5m("download", "release", "--package", "cropped_256")
+    assert (status, "say --yes" in err) == (1, True)
     assert not list(elsewhere.rglob("*.zip"))
 
 

@@ -21,6 +21,7 @@ from .archives import read_members
 from .build import build_metadata, build_taxonomy, identity
 from .card import DESCRIPTIONS
 from .manifest import Manifest, digest, locked
+from .origins import read_origin
 from .packages import IMAGE_PACKAGES, METADATA, SAMPLE, TAXONOMY
 from .pairing import Pairs, pair
 from .parquet import take_rows
@@ -188,11 +189,12 @@ def paired(package: str, split: str, archives: tuple[str, ...], metadata: tuple[
     """
     rows = sum(pq.read_metadata(file).num_rows for file in metadata)
     members = [read_members(path, package) for path in archives]
-    pairs = pair(split, metadata, members, rows)
+    origin = read_origin(Manifest.load(metadata[0].parents[1]), split)
+    pairs = pair(split, metadata, members, rows, origin)
     bad = next(iter([*(one for found in members for one in found.rejections), *pairs.rejections]), None)
     if bad is not None:
         hint = "correct the release, or `bioscan5m build` it with --on-error skip"
-        raise ReleaseError(bad.reason, file=bad.file, processid=bad.processid, hint=hint)
+        raise ReleaseError(bad.reason, file=bad.file, row=bad.row, processid=bad.processid, hint=hint)
     return pairs
 
 

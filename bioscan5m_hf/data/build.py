@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import functools
+import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -23,6 +24,7 @@ from .archives import Members, read_members
 from .checks import Rejection
 from .intake import take_in
 from .manifest import Manifest
+from .origins import Origin, read_origin, write_origin
 from .packages import CONFIGS, IMAGE_PACKAGES, METADATA, SAMPLE, TAXONOMY
 from .pairing import ROW_BYTES, Pairs, pair
 from .parquet import grouped, shard_rows, take_rows, write_shard
@@ -58,8 +60,10 @@ def build(
     Raises:
         ReleaseError: something is wrong with the release; what is finished stays, and the same call goes on.
         OutputError: the folder cannot be used.
+        ValueError: an option says something impossible.
     """
     options = options or Options()
+    _check_repository(options.repository)
     release = release if isinstance(release, Release) else Release.open(release)
     packages = release.image_packages() if packages is None else packages
     folder = Path(folder)
@@ -70,6 +74,7 @@ def build(
         with manifest.locked(folder), executor(options.workers, options.scheduler) as pool:
             state = Manifest.load(folder)
             state.invented = release.invented()
+            state.repository = options.repository or state.repository
             shop = Workshop(folder, state, pool, options, say, tuple(archives))
             build_metadata(shop, source)
             build_taxonomy(shop)
@@ -116,6 +121,7 @@ def build_metadata(shop: Workshop, source: Source) -> None:
         row_bytes = max(1, intake.nbytes // max(1, len(intake.split)))
         for split in SPLIT_NAMES:
             first, last = intake.bounds(split)
+            write_origin(shop.folder, split, Origin(intake.file, intake.rows[first:last]))
             cuts = shards.bounds(np.full(last - first, row_bytes), shards.METADATA_SHARD_BYTES)
             for index, (start, stop) in enumerate(cuts):
                 name = shards.shard_name(METADATA, split, index, len(cuts))
@@ -208,7 +214,28 @@ def finish(shop: Workshop) -> None:
     manifest.write_rejected(shop.folder / manifest.REJECTED, everything)
     if everything:
         shop.say(f"{len(everything)} records and photographs were left out: see {shop.folder / manifest.REJECTED}")
+    for line in sums(shop.state):
+        shop.say(line)
     write_card(shop.state)
+
+
+def sums(state: Manifest) -> Iterator[str]:
+    """Say for each config how what was read adds up to what was written and what was left out.
+
+    Args:
+        state: the manifest of the folder.
+    """
+    for name, config in state.configs.items():
+        counts = config.counts
+        parts = [("records", counts.get("rejected", counts.get("records_left_out")))]
+        parts += [("photographs", counts.get("photographs_left_out"))]
+        said = [
+            f"{counts[what]:,} {what} = {counts['rows']:,} rows + {left:,} left out"
+            for what, left in parts
+            if left is not None
+        ]
+        if said:
+            yield f"{name}: {'; '.join(said)}"
 
 
 def identity(path: str, member: str | None = None) -> str:
@@ -232,6 +259,11 @@ def _identity(path: str, member: str | None) -> str:
     return "-".join(str(info[name]) for name in ("size", "ETag", "mtime") if name in info)
 
 
+def _check_repository(name: str | None) -> None:
+    if name is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", name, re.ASCII):
+        raise ValueError(f"{name!r} is no name of a repository: give `namespace/name`")
+
+
 def _check_stale(shop: Workshop, key: str) -> None:
     """Refuse to leave photographs beside metadata they were not built from."""
     known = shop.state.configs.get(METADATA)
@@ -246,8 +278,11 @@ def _check_stale(shop: Workshop, key: str) -> None:
 def _pair_all(shop: Workshop, members: Sequence[Members], expected: AbstractSet[str]) -> dict[str, Pairs]:
     """Pair the splits that the archives should hold, and those they hold something of."""
     found = {SPLIT_NAMES[code] for one in members for code in np.unique(one.split).tolist()}
+    state = shop.state
     return {
-        split: pair(split, shop.state.files(METADATA, split), members, shop.state.rows(METADATA, split))
+        split: pair(
+            split, state.files(METADATA, split), members, state.rows(METADATA, split), read_origin(state, split)
+        )
         for split in SPLIT_NAMES
         if split in found | expected
     }
@@ -260,7 +295,8 @@ def _stop_at(rejections: Sequence[Rejection], skip: bool, package: str, missing:
     more = f" (and {len(rejections) - 1} more)" if len(rejections) > 1 else ""
     hint = f"{', '.join(missing)} is missing: fetch it, or " if missing else "correct the files, or "
     hint += "leave such specimens out with --on-error skip"
-    raise ReleaseError(f"{package}: {bad.reason}{more}", file=bad.file, processid=bad.processid, hint=hint)
+    reason = f"{package}: {bad.reason}{more}"
+    raise ReleaseError(reason, file=bad.file, row=bad.row, processid=bad.processid, hint=hint)
 
 
 def _image_jobs(

@@ -130,7 +130,8 @@ def write_card(state: Manifest) -> Path:
     names = [name for name in DESCRIPTIONS if name in state.configs and state.configs[name].complete]
     configs = tuple(ConfigFacts(name, _built_splits(state, name)) for name in names)
     path = state.folder / "README.md"
-    facts = CardFacts(tuple(config for config in configs if config.splits), state, path=state.folder.resolve().name)
+    hub = {} if state.repository is None else {"hub_path": state.repository}
+    facts = CardFacts(tuple(one for one in configs if one.splits), state, path=state.folder.resolve().name, **hub)
     write_text(path, render(facts))
     return path
 

@@ -15,6 +15,9 @@ from ..dna import IUPAC, foreign_letters, only_letters
 from .keys import Keys
 
 
+MISSING_WORDS = ("nan", "NaN", "NAN", "null", "NULL", "None", "not_classified", "no_data")
+"""What programs write for a value that is missing; here it is null."""
+
 LETTERS = IUPAC + IUPAC.lower()
 _HEX = pa.array([f"{byte:02x}" for byte in range(256)])
 _PRINTABLE = bytes(set(range(256)) - set(range(32)) - {127})

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from .. import splits
 from ..dna import IUPAC, only_letters
 from ..errors import ReleaseError
-from .checks import Rejection
+from .checks import MISSING_WORDS, Rejection
 from .keys import Keys, equal_neighbours, order, text_keys
 from .metadata import Block, column_notes, read_blocks
 from .records import parse
@@ -44,6 +44,7 @@ class Spilled:
         records: records the block held, good and bad.
         nbytes: size of the good ones in memory.
         lower_case: how many barcodes have lower-case letters.
+        words: how many values were words for "missing".
         rejections: the bad ones, `row` counted from the block's start.
     """
 
@@ -55,6 +56,7 @@ class Spilled:
     records: int
     nbytes: int
     lower_case: int
+    words: int
     rejections: list[Rejection]
 
 
@@ -80,22 +82,26 @@ class Intake:
     """All records of a release: on disk in blocks, with arrays of their keys in shard order.
 
     Args:
+        file: the metadata file, for messages.
         blocks: the spilled blocks.
         split: uint8 codes, sorted, shape (n,).
         keys: MD5 keys, sorted within a split, shape (n, 2).
         block: which block each record is in, shape (n,).
         place: where in the block, shape (n,).
+        rows: where in the file, 1 for the first specimen, shape (n,).
         records: records read, good and bad.
         nbytes: size of the good ones in memory.
         rejections: the bad ones, with `row` counted from the file's start.
         notes: what a user should be told.
     """
 
+    file: str
     blocks: list[Path]
     split: npt.NDArray[np.uint8]
     keys: Keys
     block: npt.NDArray[np.int32]
     place: npt.NDArray[np.int32]
+    rows: npt.NDArray[np.uint32]
     records: int
     nbytes: int
     rejections: list[Rejection] = field(default_factory=list)
@@ -161,18 +167,17 @@ def take_in(source: Source, folder: Path, pool: Executor, policy: Policy = Polic
         spilled.append(block)
     if not spilled:
         raise ReleaseError("the file holds no records", file=source.path, hint="give the official metadata file")
-    case = _case_note(spilled, policy.upper_case)
-    intake, rows, barcodes = _join(spilled, records)
-    if not len(rows):
+    notes = _notes(spilled, policy.upper_case)
+    intake, barcodes = _join(header[0].file, spilled, records)
+    if not len(intake.rows):
         reason = f"none of the {records} records is good; of the first: {rejections[0].reason}"
-        raise ReleaseError(reason, file=header[0].file, row=1, hint="see whether this is the official metadata file")
-    file = header[0].file
-    duplicates, first = _duplicates(intake, rows, file)
+        raise ReleaseError(reason, file=intake.file, row=1, hint="see whether this is the official metadata file")
+    duplicates, first = _duplicates(intake)
     _raise_unless(policy.skip, duplicates)
     _keep(intake, first)
     intake.rejections = rejections + duplicates
-    intake.notes = column_notes(header[0].header, file) + case
-    _check_barcodes(intake, barcodes[first], rows[first], file, policy.official)
+    intake.notes = column_notes(header[0].header, intake.file) + notes
+    _check_barcodes(intake, barcodes[first], policy.official)
     return intake
 
 
@@ -209,6 +214,7 @@ def spill(job: tuple[Block, Path], *, upper_case: bool = False) -> Spilled:
         parsed.records,
         table.nbytes,
         lower,
+        parsed.words,
         parsed.rejections,
     )
 
@@ -238,10 +244,10 @@ def _numbered(source: Source, folder: Path, header: list[Block]) -> Iterator[tup
         yield block, folder / f"block-{number:05d}.arrow"
 
 
-def _join(spilled: list[Spilled], records: int) -> tuple[Intake, npt.NDArray[np.int64], Keys]:
+def _join(file: str, spilled: list[Spilled], records: int) -> tuple[Intake, Keys]:
     split = np.concatenate([block.split for block in spilled])
     keys = np.concatenate([block.keys for block in spilled])
-    rows = np.concatenate([block.rows for block in spilled])
+    rows = np.concatenate([block.rows.astype(np.uint32) for block in spilled])
     barcodes = np.concatenate([block.barcodes for block in spilled])
     sizes = [len(block.split) for block in spilled]
     blocks, nbytes = [block.path for block in spilled], sum(block.nbytes for block in spilled)
@@ -249,20 +255,19 @@ def _join(spilled: list[Spilled], records: int) -> tuple[Intake, npt.NDArray[np.
     by_key = order(keys, split)
     block = np.repeat(np.arange(len(blocks), dtype=np.int32), sizes)[by_key]
     place = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])[by_key]
-    intake = Intake(blocks, split[by_key], keys[by_key], block, place, records, nbytes)
-    return intake, rows[by_key], barcodes[by_key]
+    intake = Intake(file, blocks, split[by_key], keys[by_key], block, place, rows[by_key], records, nbytes)
+    return intake, barcodes[by_key]
 
 
 def _keep(intake: Intake, positions: npt.NDArray[np.int64]) -> None:
     if len(positions) < len(intake.split):
-        for name in ("split", "keys", "block", "place"):
+        for name in ("split", "keys", "block", "place", "rows"):
             setattr(intake, name, getattr(intake, name)[positions])
 
 
-def _duplicates(
-    intake: Intake, rows: npt.NDArray[np.int64], file: str
-) -> tuple[list[Rejection], npt.NDArray[np.intp]]:
+def _duplicates(intake: Intake) -> tuple[list[Rejection], npt.NDArray[np.intp]]:
     """Find records whose process id an earlier record has, and the positions of the others."""
+    rows = intake.rows
     high = np.sort(intake.keys[:, 0])
     if not (high[1:] == high[:-1]).any():
         return [], np.arange(len(rows))
@@ -272,13 +277,13 @@ def _duplicates(
     later, earlier = by_key[again], by_key[again - 1]
     named = zip(_processids(intake, later), rows[later].tolist(), rows[earlier].tolist(), strict=True)
     rejections = [
-        Rejection(file, row, name, f"duplicate processid {name!r}: row {before} has it already")
+        Rejection(intake.file, row, name, f"duplicate processid {name!r}: row {before} has it already")
         for name, row, before in named
     ]
     return rejections, np.setdiff1d(np.arange(len(rows)), later)
 
 
-def _check_barcodes(intake: Intake, barcodes: Keys, rows: npt.NDArray[np.int64], file: str, official: bool) -> None:
+def _check_barcodes(intake: Intake, barcodes: Keys, official: bool) -> None:
     """Note barcodes that stand in two splits; the official procedure does not quite rule that out."""
     suspects = _in_two_groups(barcodes[:, 0], intake.split)
     by_barcode = suspects[np.lexsort((intake.split[suspects], barcodes[suspects, 1], barcodes[suspects, 0]))]
@@ -293,11 +298,11 @@ def _check_barcodes(intake: Intake, barcodes: Keys, rows: npt.NDArray[np.int64],
         pairs[first, second] += 1
     examples = by_barcode[[crossing[0] - 1, crossing[0]]]
     where = ", ".join(f"{first} and {second}: {count}" for (first, second), count in sorted(pairs.items()))
-    named = zip(_processids(intake, examples), rows[examples].tolist(), strict=True)
+    named = zip(_processids(intake, examples), intake.rows[examples].tolist(), strict=True)
     names = " and ".join(f"{name} (row {row})" for name, row in named)
     text = f"barcodes that stand in two splits: {len(crossing)} ({where}); for example {names}"
     if official:
-        raise ReleaseError(text, file=file, hint="leave --official off to accept them")
+        raise ReleaseError(text, file=intake.file, hint="leave --official off to accept them")
     intake.notes.append(text)
 
 
@@ -326,7 +331,11 @@ def _raise_unless(skip: bool, rejections: list[Rejection]) -> None:
         raise ReleaseError(bad.reason, file=bad.file, row=bad.row, processid=bad.processid, hint=hint)
 
 
-def _case_note(spilled: list[Spilled], upper_case: bool) -> list[str]:
-    count = sum(block.lower_case for block in spilled)
+def _notes(spilled: list[Spilled], upper_case: bool) -> list[str]:
+    lower, words = (
+        sum(counts) for counts in zip(*((block.lower_case, block.words) for block in spilled), strict=True)
+    )
     done = "written in upper case" if upper_case else "left as they are (--upper-case changes them)"
-    return [f"barcodes with lower-case letters: {count}, {done}"] if count else []
+    notes = [f"barcodes with lower-case letters: {lower}, {done}"] if lower else []
+    said = ", ".join(MISSING_WORDS)
+    return [*notes, *([f"words for a missing value ({said}): {words}, written as null"] if words else [])]

@@ -54,11 +54,13 @@ class Manifest:
         folder: the dataset folder.
         configs: name → what is known of it.
         invented: the release says that it is invented.
+        repository: where it will be on the Hub, for the card; None where nobody has said it.
     """
 
     folder: Path
     configs: dict[str, Config] = field(default_factory=dict)
     invented: bool = False
+    repository: str | None = None
 
     @classmethod
     def load(cls, folder: Path) -> Manifest:
@@ -73,7 +75,7 @@ class Manifest:
                 state = json.loads(path.read_text())
                 if state["format"] == FORMAT:
                     configs = {name: Config(**config) for name, config in state["configs"].items()}
-                    return cls(folder, configs, state["invented"])
+                    return cls(folder, configs, state["invented"], state.get("repository"))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise OutputError(f"{path} is damaged ({error}): remove {folder} and build again") from error
             raise OutputError(f"{folder} was built by another version of this package: build into a new folder")
@@ -90,7 +92,7 @@ class Manifest:
     def save(self) -> None:
         """Write the manifest, beside and renamed."""
         configs = {name: vars(config) for name, config in self.configs.items()}
-        state = {"format": FORMAT, "invented": self.invented, "configs": configs}
+        state = {"format": FORMAT, "invented": self.invented, "repository": self.repository, "configs": configs}
         write_text(self.folder / FOLDER / "manifest.json", json.dumps(state))
 
     def done(self, config: str, file: str, key: str) -> bool:

@@ -14,6 +14,7 @@ from ..splits import SPLIT_NAMES
 from .archives import SIZE, Members
 from .checks import Rejection
 from .keys import Keys, equal_neighbours, md5_keys, order
+from .origins import Origin
 from .parquet import take_rows
 
 
@@ -40,7 +41,9 @@ ROW_BYTES = 1000
 """Estimate of a record's metadata in a shard; the photographs' sizes are exact."""
 
 
-def pair(split: str, metadata: Sequence[Path], archives: Sequence[Members], rows: int) -> Pairs:
+def pair(
+    split: str, metadata: Sequence[Path], archives: Sequence[Members], rows: int, origin: Origin | None = None
+) -> Pairs:
     """Join the records and the photographs of a split on the process id's key.
 
     Args:
@@ -48,6 +51,7 @@ def pair(split: str, metadata: Sequence[Path], archives: Sequence[Members], rows
         metadata: shards of its metadata.
         archives: indices of the archives that may hold its photographs.
         rows: number of metadata rows.
+        origin: where they came from, so that a record without photograph can be named by its row.
     """
     photographs = _Photographs.of(split, archives)
     tables = take_rows(metadata, np.arange(rows), ["processid"])
@@ -58,8 +62,13 @@ def pair(split: str, metadata: Sequence[Path], archives: Sequence[Members], rows
     used[place[found]] = True
     names = ", ".join(archive.file for archive in archives)
     rejections = photographs.second + [
-        Rejection(names, None, name, f"record of {split} without a photograph")
-        for name in processids.take(np.flatnonzero(~found)).to_pylist()
+        Rejection(
+            origin.file if origin else names,
+            int(origin.rows[at]) if origin else None,
+            processids[at].as_py(),
+            f"record of {split} without a photograph in {names}",
+        )
+        for at in np.flatnonzero(~found).tolist()
     ]
     rejections += photographs.rejected(np.flatnonzero(~used), f"photograph in {split}, but no record there")
     chosen = place[found]

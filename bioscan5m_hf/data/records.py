@@ -12,14 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pv
 
-from .checks import Rejection, shown, violations
+from .checks import MISSING_WORDS, Rejection, shown, violations
 from .keys import Keys, md5_keys
 from .metadata import Block
 from .schema import BY_NAME, COLUMN_NAMES, COLUMNS
 
 
+_WORDS = pa.array(MISSING_WORDS)
 _DECIMAL = {column.name for column in COLUMNS if not pa.types.is_string(column.type)}
 """Numbers of any type are read as float64 first: the CSV writes integers as `150502.0`."""
 _KINDS = {pa.float64(): "number", pa.int64(): "whole number", pa.uint8(): "whole number from 0 to 255"}
@@ -47,6 +49,7 @@ class Parsed:
         rows: their places in the block, int64, shape (n,).
         records: how many records the block holds, good and bad.
         rejections: the bad ones; `row` is the place in the block, 0 for the first.
+        words: values that were words for "missing" (`checks.MISSING_WORDS`) and are null now.
     """
 
     table: pa.Table
@@ -54,6 +57,7 @@ class Parsed:
     rows: npt.NDArray[np.int64]
     records: int
     rejections: list[Rejection] = field(default_factory=list)
+    words: int = 0
 
 
 def parse(block: Block) -> Parsed:
@@ -69,6 +73,7 @@ def parse(block: Block) -> Parsed:
     if rows is None:
         rows = np.arange(len(table), dtype=np.int64)
     records_total = len(table) + len(rejections)
+    table, words = _without_words(table)
     keys = md5_keys(table["processid"].combine_chunks())
     found = violations(table, keys)
     if found:
@@ -77,7 +82,22 @@ def parse(block: Block) -> Parsed:
         rejections += [Rejection(block.file, int(rows[row]), name, reason) for (row, reason), name in named]
         good = np.setdiff1d(np.arange(len(table)), np.fromiter(found, np.int64))
         table, keys, rows = table.take(good), keys[good], rows[good]
-    return Parsed(table, keys, rows, records_total, sorted(rejections, key=lambda rejection: rejection.row or 0))
+    rejections.sort(key=lambda rejection: rejection.row or 0)
+    return Parsed(table, keys, rows, records_total, rejections, words)
+
+
+def _without_words(table: pa.Table) -> tuple[pa.Table, int]:
+    """Make words for "missing" null; count them."""
+    count = 0
+    for index, column in enumerate(COLUMNS):
+        if pa.types.is_string(column.type) and not column.required:
+            is_word = pc.is_in(table[column.name], _WORDS)
+            found = pc.sum(is_word).as_py() or 0
+            if found:
+                values = pc.if_else(is_word, pa.scalar(None, pa.string()), table[column.name])
+                table = table.set_column(index, table.schema.field(index), values)
+                count += found
+    return table, count
 
 
 def _fast(block: Block) -> pa.Table | None:

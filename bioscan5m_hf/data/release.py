@@ -219,8 +219,9 @@ class Release:
         return tuple(dict.fromkeys(names))
 
     def invented(self) -> bool:
-        """Tell whether the release says that it is invented."""
-        return self._locate(INVENTED) is not None
+        """Tell whether the release says that it is invented, beside its archives or inside that of the metadata."""
+        archive = self._locate(next(package.name for package in PACKAGES if package.kind == "metadata"))
+        return self._locate(INVENTED) is not None or bool(archive and INVENTED in _members(archive))
 
     def boxes(self) -> str | None:
         """Give the path of the table of bounding boxes; None where it is not there.
@@ -311,8 +312,8 @@ def _probe(address: str) -> str | None:
 
 
 def _members(archive: str) -> dict[str, str]:
-    """Give the metadata members of a zip by format; they may lie under other folders than the official ones."""
-    names = {_base(member): name for name, member in METADATA_MEMBERS.items()}
+    """Give the metadata members of a zip by format, and `INVENTED`; they may lie under other than official folders."""
+    names = {_base(member): name for name, member in METADATA_MEMBERS.items()} | {INVENTED: INVENTED}
     try:
         with _open(archive) as stream, zipfile.ZipFile(stream) as zipped:
             return {names[_base(path)]: path for path in zipped.namelist() if _base(path) in names}

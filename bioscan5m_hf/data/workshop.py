@@ -29,6 +29,7 @@ class Options:
         decode: decode every photograph as a check.
         metadata_format: `csv` or `jsonld`; by default CSV where both are there.
         progress: show progress bars on a terminal.
+        repository: `namespace/name` of its place on the Hub, for the card; by default as an earlier build said.
     """
 
     workers: int = 1
@@ -37,6 +38,7 @@ class Options:
     decode: bool = False
     metadata_format: str | None = None
     progress: bool = False
+    repository: str | None = None
 
 
 @dataclass

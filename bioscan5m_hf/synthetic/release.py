@@ -27,7 +27,7 @@ from .looks import look
 from .orders import ORDERS
 from .photograph import PACKAGES, packages_of, take
 from .rows import Measured, chunks, guess, processids, table
-from .writing import member, write_metadata
+from .writing import INVENTED_TEXT, member, write_metadata
 
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ def synthesize(
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise OutputError(f"{root} exists and is not empty: choose another folder, or delete it first")
     census = take_census(specimens, seed)
-    part = root.with_name(root.name + ".part")
+    part = root.with_name(f".{root.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
@@ -102,7 +102,7 @@ def synthesize(
             else:
                 _write_images(part, census, list(dict.fromkeys(packages)), jsonld, workers, bar)
         (part / "README.md").write_text(_README.format(specimens=specimens, seed=seed), encoding="utf-8")
-        (part / INVENTED).write_text("Everything in this folder is invented; see README.md.\n", encoding="utf-8")
+        (part / INVENTED).write_text(INVENTED_TEXT, encoding="utf-8")
         if root.exists():
             root.rmdir()
         part.rename(root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import posixpath
 import shutil
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from ..data.packages import INVENTED
 from ..data.schema import COLUMN_NAMES
 from .rows import HEIGHT, WIDTH, Measured
 
@@ -21,6 +23,7 @@ from .rows import HEIGHT, WIDTH, Measured
 METADATA_ZIP = "BIOSCAN_5M_Insect_Dataset_metadata_MultiTypes.zip"
 CSV_MEMBER = "bioscan5m/metadata/csv/BIOSCAN_5M_Insect_Dataset_metadata.csv"
 JSONLD_MEMBER = "bioscan5m/metadata/jsonld/BIOSCAN_5M_Insect_Dataset_metadata.jsonld"
+INVENTED_TEXT = "Everything in this release is invented: names, barcodes, places, sizes and pictures.\n"
 BOXES_TSV = "BIOSCAN_5M_Insect_bbox.tsv"
 BOX_COLUMNS = (
     *("processid", "width_original", "height_original", "x0", "y0", "x1", "y1", "scale_factor", "area_fraction"),
@@ -85,6 +88,7 @@ def write_metadata(folder: Path, pieces: Iterable[tuple[pa.Table, Measured]], *,
     """
     with ExitStack() as stack:
         archive = stack.enter_context(ZipFile(folder / METADATA_ZIP, "w", ZIP_DEFLATED, compresslevel=1))
+        archive.writestr(member(f"{posixpath.dirname(CSV_MEMBER)}/{INVENTED}"), INVENTED_TEXT, ZIP_DEFLATED)
         boxes = stack.enter_context((folder / BOXES_TSV).open("wb"))
         boxes.write(("\t".join(BOX_COLUMNS) + "\n").encode())
         waiting = folder / "metadata.jsonld.part"

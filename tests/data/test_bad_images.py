@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from releases import (
     IMAGES,
+    METADATA,
     assert_nothing_half_done,
     column,
     jpeg,
@@ -31,11 +32,13 @@ from releases import (
     write_zip,
 )
 
+from bioscan5m_hf.data.packages import METADATA_MEMBERS
 from bioscan5m_hf.errors import ReleaseError
 from bioscan5m_hf.splits import image_path
 
 
-BAD = "TINY00005-26"
+BAD, BAD_ROW = "TINY00005-26", 6
+CSV = f"{METADATA}!{METADATA_MEMBERS['csv']}"
 ADDRESS = image_path("cropped_256", "train", BAD)
 STRANGER = image_path("cropped_256", "val", "STRANGE1-26")
 GOOD = jpeg(5)
@@ -140,7 +143,7 @@ CASES = {
     ),
     "photograph of a record in another split": Case(
         move(image_path("cropped_256", "val", BAD)),
-        "cropped_256: record of train without a photograph (and 1 more)",
+        f"cropped_256: record of train without a photograph in {IMAGES} (and 1 more)",
         member="",
     ),
     "second photograph": Case(
@@ -203,7 +206,8 @@ def test_a_bad_photograph_stops_the_build_with_file_and_advice(name, tmp_path):
         make(release, tmp_path / "bioscan-5m", decode=case.decode)
     error = stopped.value
     assert case.message in error.message
-    assert error.file == (f"{IMAGES}!{case.member}" if case.member else IMAGES)
+    here = (f"{IMAGES}!{case.member}" if case.member else IMAGES, None)
+    assert (error.file, error.row) == ((CSV, BAD_ROW) if "record of train" in case.message else here)
     assert error.processid == case.processid
     assert "--on-error skip" in str(error)
     assert_nothing_half_done(tmp_path / "bioscan-5m")
@@ -222,6 +226,7 @@ def test_a_bad_photograph_is_left_out_listed_and_counted(name, tmp_path):
     listed = rejected(folder)
     assert any(case.message.removeprefix("cropped_256: ").partition(" (and ")[0] in row["reason"] for row in listed)
     assert {row["processid"] for row in listed} == {case.processid}
+    assert all(row["row"] == str(BAD_ROW) for row in listed if row["reason"].startswith("record of"))
     counts = state.configs["cropped_256"].counts
     records_out, _ = case.left_out
     assert counts["records"] == 10
@@ -350,7 +355,8 @@ def test_an_archive_that_lacks_all_photographs_of_a_split_it_should_hold_is_noti
     write_zip(release / eval_zip, {name: data for name, data in members.items() if "/val/" in name})
     with pytest.raises(ReleaseError, match="record of test without a photograph") as stopped:
         make(release, tmp_path / "bioscan-5m")
-    assert stopped.value.file == eval_zip
+    assert f"without a photograph in {eval_zip}" in stopped.value.message
+    assert (stopped.value.file, stopped.value.row) == (CSV, 1 + int(stopped.value.processid[4:9]))
 
 
 def test_other_files_in_an_archive_are_passed_over(tmp_path):

@@ -26,8 +26,10 @@ from releases import (
     write_zip,
 )
 
+from bioscan5m_hf.data.checks import MISSING_WORDS
 from bioscan5m_hf.data.packages import METADATA_MEMBERS
 from bioscan5m_hf.data.schema import COLUMN_NAMES
+from bioscan5m_hf.data.verify import verify
 from bioscan5m_hf.errors import ReleaseError
 
 
@@ -397,3 +399,21 @@ def test_a_metadata_package_without_metadata_is_an_error(tmp_path):
     write_zip(release / METADATA, {"readme.txt": b"nothing"})
     with pytest.raises(ReleaseError, match="holds no csv or jsonld metadata"):
         make(release, tmp_path / "bioscan-5m")
+
+
+def test_words_for_a_missing_value_become_null_and_are_said(tmp_path):
+    rows = records()
+    rows[4] |= {"species": "nan", "country": "None", "genus": "Nanus"}
+    said = []
+    write_release(tmp_path / "release", rows)
+    state = make(tmp_path / "release", tmp_path / "bioscan-5m", say=said.append)
+    assert [note for note in state.configs["metadata"].notes if "missing" in note] == [
+        f"words for a missing value ({', '.join(MISSING_WORDS)}): 2, written as null"
+    ]
+    folder = tmp_path / "bioscan-5m"
+    found = dict(zip(column(folder, "train"), column(folder, "train", "genus"), strict=True))
+    assert found[rows[4]["processid"]] == "Nanus"
+    for name in ("species", "country"):
+        values = column(tmp_path / "bioscan-5m", "train", name)
+        assert not set(values) & set(MISSING_WORDS)
+    assert not [one for one in verify(tmp_path / "bioscan-5m") if one.check == "missing" and one.status == "error"]

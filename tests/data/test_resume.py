@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,13 +113,18 @@ def kill_when(pattern: str, release: Path, folder: Path, workers: int) -> None:
     """Start a build in a process of its own, kill it when a file of this name is there, and see its workers end."""
     (release.parent / "build.py").write_text(BUILD)
     command = [sys.executable, str(release.parent / "build.py"), str(release), str(folder), str(workers)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    wait_until(lambda: process.poll() is not None or next(folder.glob(pattern), None))
-    orphans = children(process.pid) if process.poll() is None else []
-    process.send_signal(signal.SIGKILL)
-    _, errors = process.communicate()
-    assert process.returncode in (0, -signal.SIGKILL), errors
-    wait_until(lambda: not any(Path(f"/proc/{orphan}").exists() for orphan in orphans))
+    for _ in range(5):  # a build may be over before it is killed
+        process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        wait_until(lambda: process.poll() is not None or next(folder.glob(pattern), None))  # noqa: B023
+        orphans = children(process.pid) if process.poll() is None else []
+        process.send_signal(signal.SIGKILL)
+        _, errors = process.communicate()
+        wait_until(lambda: not any(Path(f"/proc/{orphan}").exists() for orphan in orphans))  # noqa: B023
+        if process.returncode == -signal.SIGKILL:
+            return
+        assert process.returncode == 0, errors
+        shutil.rmtree(folder)
+    pytest.fail(f"five builds were over before a file {pattern} was seen")
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...taxonomy import LABELS
-from ..checks import CHECKS, Check
+from ..checks import CHECKS, MISSING_WORDS, Check
 from ..folder import DAMAGE, one_line
 from ..keys import Keys, md5_keys, text_keys
 from ..schema import COLUMNS
@@ -24,7 +24,7 @@ Mask: TypeAlias = Any
 """A boolean pyarrow array, chunked or not."""
 
 EXAMPLES = 2
-_WORDS = pa.array(["", "nan", "NaN", "NAN", "null", "NULL", "None", "not_classified", "no_data"])
+_WORDS = pa.array(["", *MISSING_WORDS])
 _CHECK_OF = {
     "processid": "processids",
     "split": "split",
