@@ -122,18 +122,21 @@ class KmerTokenizer(PreTrainedTokenizerFast):
         legacy_format: bool | None = None,
         filename_prefix: str | None = None,
     ) -> tuple[str, ...]:
-        """Name the class that every installation has, and leave out what the last call asked for.
+        """Name the class that every installation has, and leave out what concerns the last call and this machine.
 
         The file with the configuration has just been written; the base class writes `tokenizer.json`.
         """
         for path in map(Path, file_names):
             if path.name.endswith("tokenizer_config.json"):
                 config = json.loads(path.read_text(encoding="utf-8")) | {"tokenizer_class": "PreTrainedTokenizerFast"}
+                config = {
+                    name: value for name, value in config.items() if name not in ("is_local", "local_files_only")
+                }
                 beside = path.with_name(f".{path.name}.part")
                 beside.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
                 os.replace(beside, path)
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
+        self.backend_tokenizer.no_padding()
+        self.backend_tokenizer.no_truncation()
         return super()._save_pretrained(save_directory, file_names, legacy_format, filename_prefix)
 
 
