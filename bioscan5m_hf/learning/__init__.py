@@ -1,0 +1,1 @@
+"""What the training scripts stand on: recipes, barcode tables, chance by counters, batches, journals, checkpoints."""

@@ -1,0 +1,138 @@
+"""What is measured while a model learns, without waiting for the device at every step."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..errors import Bioscan5mError
+
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+class LossError(Bioscan5mError):
+    """The loss is not a finite number.
+
+    Examples:
+        >>> issubclass(LossError, Bioscan5mError)
+        True
+    """
+
+
+class Meter:
+    """Losses, tokens and time since the last line of the log.
+
+    Args:
+        accelerator: over whose processes they are summed.
+    """
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        self.accelerator = accelerator
+        self.clear()
+
+    def clear(self) -> None:
+        """Start anew."""
+        self.losses: list[torch.Tensor] = []
+        self.tokens, self.places, self.started = 0, 0, time.perf_counter()
+
+    def add(self, loss: torch.Tensor, tokens: int, places: int) -> None:
+        """Note a step of this process.
+
+        Args:
+            loss: its part of the step's loss, scalar.
+            tokens: tokens that are no padding.
+            places: tokens and padding.
+        """
+        self.losses.append(loss.detach())
+        self.tokens += tokens
+        self.places += places
+
+    def read(self) -> dict[str, float]:
+        """Give the averages over steps and processes, and start anew; all processes call it together.
+
+        Returns:
+            `loss`, `tokens_per_second`, `padding_share` and `memory_mb` (of this process: of its GPU, or resident).
+
+        Raises:
+            NotFinite: the loss of a step is not a finite number.
+        """
+        losses = self.accelerator.reduce(torch.stack(self.losses), "sum").tolist()
+        counts = torch.tensor([self.tokens, self.places], device=self.accelerator.device)
+        tokens, places = self.accelerator.reduce(counts, "sum").tolist()
+        seconds = time.perf_counter() - self.started
+        self.clear()
+        for step, loss in enumerate(losses):
+            if not abs(loss) < float("inf"):
+                raise NotFinite(len(losses) - step, loss)
+        return {
+            "loss": sum(losses) / len(losses),
+            "tokens_per_second": round(tokens / seconds, 1),
+            "padding_share": 1 - tokens / max(1, places),
+            "memory_mb": round(memory_mb(), 1),
+        }
+
+
+class NotFinite(Exception):
+    """The loss of a step since the last reading is not finite.
+
+    Args:
+        ago: how many steps there have been since, itself included.
+        loss: its value.
+    """
+
+    def __init__(self, ago: int, loss: float) -> None:
+        super().__init__(ago, loss)
+        self.ago, self.loss = ago, loss
+
+
+def explain(step: int, loss: float, processids: list[str]) -> LossError:
+    """Say which specimens a loss that is not finite came from.
+
+    Args:
+        step: of the run, from 1.
+        loss: its value.
+        processids: the specimens of the global batch.
+
+    Examples:
+        >>> print(explain(7, float("nan"), ["A-1", "A-2"]))
+        the loss of step 7 is nan; its batch was A-1, A-2. Look at these barcodes, lower the learning rate, or set clip
+    """
+    named = ", ".join(processids[:50]) + (f" and {len(processids) - 50} more" if len(processids) > 50 else "")
+    return LossError(
+        f"the loss of step {step} is {loss}; its batch was {named}. "
+        "Look at these barcodes, lower the learning rate, or set clip"
+    )
+
+
+def memory_mb() -> float:
+    """Give the greatest memory so far, in MB (10⁶ bytes): of the GPU if there is one, else resident memory.
+
+    Examples:
+        >>> memory_mb() > 1
+        True
+    """
+    if torch.cuda.is_available():  # pragma: no cover  # no GPU in the tests
+        return torch.cuda.max_memory_allocated() / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def without_weights_in_norms(model: torch.nn.Module, weight_decay: float) -> Iterator[dict[str, object]]:
+    """Group parameters for AdamW: matrices decay, biases and norms do not.
+
+    Args:
+        model: the model.
+        weight_decay: of the matrices.
+
+    Examples:
+        >>> [len(group["params"]) for group in without_weights_in_norms(torch.nn.Linear(2, 2), 0.1)]
+        [1, 1]
+    """
+    wanted = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    yield {"params": [each for each in wanted if each.ndim > 1], "weight_decay": weight_decay}
+    yield {"params": [each for each in wanted if each.ndim < 2], "weight_decay": 0.0}

@@ -1,0 +1,156 @@
+"""What a finished run leaves beside the weights: records of its numbers, and a card made from them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import torch
+import yaml
+
+from .. import __version__
+from .recipe import to_mapping
+
+
+RESULTS = "results.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A number, and what is needed to get it again.
+
+    Args:
+        task: what was measured.
+        metric: how.
+        value: the number.
+        data: what it was measured on.
+        data_revision: digest of the barcodes it was learnt from.
+        seed: of the run.
+        hardware: it ran on.
+        code: version of this package.
+        command: that was typed.
+
+    Examples:
+        >>> Record("masked k-mers", "accuracy", 0.5, "val", "0ecac9", 0, "CPU", "0.1", "train").value
+        0.5
+    """
+
+    task: str
+    metric: str
+    value: float
+    data: str
+    data_revision: str
+    seed: int
+    hardware: str
+    code: str
+    command: str
+
+
+def make_records(
+    task: str, values: Mapping[str, float], *, data: str, data_revision: str, seed: int, processes: int
+) -> list[Record]:
+    """Make records of some numbers measured together, here and now.
+
+    Args:
+        task: what was measured.
+        values: metric → number.
+        data: what it was measured on.
+        data_revision: digest of the barcodes it was learnt from.
+        seed: of the run.
+        processes: that took part.
+
+    Examples:
+        >>> make_records("t", {"accuracy": 1.0}, data="d", data_revision="0", seed=0, processes=1)[0].metric
+        'accuracy'
+    """
+    place = (data_revision, seed, hardware(processes), code_version(), command())
+    return [Record(task, metric, value, data, *place) for metric, value in values.items()]
+
+
+def hardware(processes: int = 1) -> str:
+    """Name what this process computes on.
+
+    Args:
+        processes: how many do.
+    """
+    if torch.cuda.is_available():  # pragma: no cover  # no GPU in the tests
+        return f"{processes} × {torch.cuda.get_device_name()}"
+    return f"{processes} process(es) on {os.cpu_count()} {platform.machine()} cores"
+
+
+def code_version() -> str:
+    """Give this package's version, and the commit of its checkout if it runs from one."""
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists() or shutil.which("git") is None:
+        return __version__
+    asked = ["git", "-C", str(folder), "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return f"{__version__}+{done.stdout.strip()}" if done.returncode == 0 else __version__
+
+
+def command() -> str:
+    """Give the command this process was started with."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def write_results(folder: Path, records: Sequence[Record]) -> None:
+    """Write the records as JSON.
+
+    Args:
+        folder: of the model.
+        records: its numbers.
+    """
+    (folder / RESULTS).write_text(json.dumps([asdict(record) for record in records], indent=2), encoding="utf-8")
+
+
+def make_card(title: str, front: Mapping[str, Any], recipe: object, **values: object) -> str:
+    """Make the card of a model from `card.md.jinja`.
+
+    Args:
+        title: its heading.
+        front: the YAML at its top.
+        recipe: it was trained by.
+        **values: what the template names.
+    """
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(files(__package__).joinpath("card.md.jinja").read_text(encoding="utf-8"))
+    header = yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True)
+    said = yaml.safe_dump(to_mapping(recipe), sort_keys=False, default_flow_style=None, width=100)
+    return template.render(title=title, front=header, recipe=said, code=code_version(), **values)
+
+
+def front_matter(dataset: str, pipeline: str, base_model: str | None = None) -> dict[str, Any]:
+    """Give the YAML at the top of a trained model's card.
+
+    Args:
+        dataset: what it learnt from; named if it is an id on the Hub.
+        pipeline: task on the Hub.
+        base_model: what it was fine-tuned from; named if it is an id on the Hub.
+
+    Examples:
+        >>> front_matter("me/bioscan-5m", "feature-extraction")["datasets"]
+        ['me/bioscan-5m']
+    """
+    front: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": pipeline}
+    front["tags"] = ["biology", "dna", "dna-barcode", "insects", "barcodebert", "bioscan-5m"]
+    if _is_hub_id(dataset):
+        front["datasets"] = [dataset]
+    if base_model is not None and _is_hub_id(base_model):
+        front |= {"base_model": base_model, "base_model_relation": "finetune"}
+    return front
+
+
+def _is_hub_id(name: str) -> bool:
+    return re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None and not Path(name).exists()
