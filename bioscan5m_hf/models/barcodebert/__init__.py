@@ -1,6 +1,8 @@
 """BarcodeBERT: tokenizer, models, conversion of the authors' checkpoints, export."""
 
 from .configuration_barcodebert import TOKEN_LAYOUTS, BarcodeBertConfig, TokenLayout, check_fit
+from .convert_barcodebert import CheckpointError, convert, load_original, read_checkpoint
+from .export_barcodebert import save_stock
 from .heads_barcodebert import BarcodeBertMaskedLMOutput, masked_mean, packed_positions
 from .modeling_barcodebert import (
     BarcodeBertForMaskedLM,
@@ -19,10 +21,15 @@ __all__ = [
     "BarcodeBertMaskedLMOutput",
     "BarcodeBertModel",
     "BarcodeBertPreTrainedModel",
+    "CheckpointError",
     "KmerTokenizer",
     "TokenLayout",
     "check_fit",
+    "convert",
     "kmer_tokenizer",
+    "load_original",
     "masked_mean",
     "packed_positions",
+    "read_checkpoint",
+    "save_stock",
 ]
