@@ -1,5 +1,6 @@
-"""DNA barcodes: the alphabet, vectorised checks on many sequences, and their encoding as k-mers."""
+"""DNA barcodes, many at once: the alphabet, cleaning, checks, and their encoding as k-mers."""
 
+from .cleaning import clean, reverse_complement
 from .kmers import (
     LAYOUTS,
     MAX_NUCLEOTIDES,
@@ -11,6 +12,8 @@ from .kmers import (
     vocabulary_size,
 )
 from .letters import BASES, IUPAC, foreign_letters, only_letters, strip_n
+from .quality import WARNINGS, check
+from .reading import STOP_CODONS
 
 
 __all__ = [
@@ -20,11 +23,16 @@ __all__ = [
     "MAX_NUCLEOTIDES",
     "ORIGINAL",
     "STANDARD",
+    "STOP_CODONS",
+    "WARNINGS",
     "Encoded",
     "Layout",
+    "check",
+    "clean",
     "encode_kmers",
     "foreign_letters",
     "only_letters",
+    "reverse_complement",
     "strip_n",
     "vocabulary_size",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -75,6 +75,45 @@ def lengths(chunk: pa.Array) -> NDArray[np.int64]:
     if chunk.null_count or data[ends[0] : ends[-1]].max(initial=0) >= 0x80:
         return np.asarray(pc.fill_null(pc.utf8_length(chunk), 0))
     return np.diff(ends)
+
+
+def blocks(ends: Ends, size: int, rows: int) -> Iterator[slice]:
+    """Cut rows into blocks of about `size` bytes and at most so many rows, each of at least one.
+
+    Examples:
+        >>> list(blocks(np.array([0, 4, 8, 20, 20, 20, 20]), size=10, rows=3))
+        [slice(0, 2, None), slice(2, 3, None), slice(3, 6, None)]
+    """
+    start = 0
+    while start < len(ends) - 1:
+        stop = int(np.searchsorted(ends, ends[start] + size, "right")) - 1
+        stop = min(max(stop, start + 1), start + rows)
+        yield slice(start, stop)
+        start = stop
+
+
+def one_byte_each(data: Bytes, ends: Ends) -> tuple[Bytes, Ends]:
+    """Replace each character beyond ASCII by one byte that is no letter, so that positions count characters.
+
+    Args:
+        data: UTF-8.
+        ends: n + 1 positions in `data`.
+
+    Returns:
+        ASCII, and the positions in it.
+
+    Examples:
+        >>> data, ends = one_byte_each(np.frombuffer("éAG".encode(), np.uint8), np.array([0, 3, 4]))
+        >>> data.tobytes(), ends.tolist()
+        (b'?AG', [0, 2, 3])
+    """
+    if data.max(initial=0) < 0x80:
+        return data, ends
+    starts = (data & 0xC0) != 0x80  # the other bytes of a character are continuations
+    before = np.concatenate([[0], np.cumsum(starts)])
+    kept = data[starts]
+    kept[kept >= 0x80] = ord("?")
+    return kept, before[ends]
 
 
 def strings(data: Bytes, ends: Ends, nulls: pa.Array | None = None) -> pa.Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -11,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .arrays import Barcodes, Bytes, Ends, chunks, content, lengths, strings
+from .arrays import Barcodes, Bytes, Ends, blocks, chunks, content, lengths, one_byte_each, strings
 
 
 K = range(2, 9)
@@ -135,7 +134,7 @@ def encode_kmers(
     begin = 0
     for chunk in rows:
         data, ends = content(chunk)
-        for block in _blocks(ends):
+        for block in blocks(ends, BLOCK, BLOCK // MAX_NUCLEOTIDES):
             part = slice(begin + block.start, begin + block.stop)
             packed = _Packed.of(data, ends[block.start : block.stop + 1], skipped[part], counts[part], k)
             _encode(packed, chosen, ids[part], mask[part])
@@ -174,16 +173,6 @@ def _tokens(rows: list[pa.Array], skipped: NDArray[np.int64], k: int, max_nucleo
     return np.clip(left, 0, max_nucleotides) // k
 
 
-def _blocks(ends: Ends) -> Iterator[slice]:
-    """Cut rows into blocks of about `BLOCK` bytes, each of at least one row and of at most so many short ones."""
-    start, rows = 0, len(ends) - 1
-    while start < rows:
-        stop = int(np.searchsorted(ends, ends[start] + BLOCK, "right")) - 1
-        stop = min(max(stop, start + 1), start + BLOCK // MAX_NUCLEOTIDES, rows)
-        yield slice(start, stop)
-        start = stop
-
-
 class _Packed(NamedTuple):
     """The part of some barcodes that is encoded, in rows of equal length.
 
@@ -204,7 +193,7 @@ class _Packed(NamedTuple):
     @classmethod
     def of(cls, data: Bytes, ends: Ends, skipped: Ends, counts: NDArray[np.int64], k: int) -> _Packed:
         """Pack `counts` k-mers of each barcode, from character `skipped` on."""
-        data, ends = _one_byte_each(data[ends[0] : ends[-1]], ends - ends[0])
+        data, ends = one_byte_each(data[ends[0] : ends[-1]], ends - ends[0])
         tokens = int(counts.max(initial=0))
         pitch = tokens * k + _word(k).itemsize - k
         # Arrow copies strings faster than NumPy indexes bytes. So what is wanted and what lies between are strings
@@ -225,17 +214,6 @@ class _Packed(NamedTuple):
         word = _word(self.k)
         rows = len(self.data) // self.pitch
         return np.array(np.ndarray((rows, self.tokens), word, self.data.data, strides=(self.pitch, self.k)))
-
-
-def _one_byte_each(data: Bytes, ends: Ends) -> tuple[Bytes, Ends]:
-    """Replace each character beyond ASCII by one byte that is no letter."""
-    if not len(data) or data.max() < 0x80:
-        return data, ends
-    starts = (data & 0xC0) != 0x80  # the other bytes of UTF-8 are continuations
-    before = np.concatenate([[0], np.cumsum(starts)])
-    kept = data[starts]
-    kept[kept >= 0x80] = ord("?")
-    return kept, before[ends]
 
 
 def _encode(packed: _Packed, layout: Layout, ids: NDArray[np.int32], mask: NDArray[np.bool_]) -> None:
