@@ -1,0 +1,1 @@
+"""Barcodes to embeddings, and embeddings to names: what is done with a trained model."""
