@@ -1,5 +1,6 @@
 """BarcodeBERT: tokenizer, models, conversion of the authors' checkpoints, export."""
 
+from .autoencoder_barcodebert import BarcodeBertForMaskedAutoencoding
 from .configuration_barcodebert import TOKEN_LAYOUTS, BarcodeBertConfig, TokenLayout, check_fit
 from .convert_barcodebert import CheckpointError, convert, load_original, read_checkpoint
 from .export_barcodebert import save_stock
@@ -16,6 +17,7 @@ from .tokenization_kmer import KmerTokenizer, kmer_tokenizer
 __all__ = [
     "TOKEN_LAYOUTS",
     "BarcodeBertConfig",
+    "BarcodeBertForMaskedAutoencoding",
     "BarcodeBertForMaskedLM",
     "BarcodeBertForSequenceClassification",
     "BarcodeBertMaskedLMOutput",

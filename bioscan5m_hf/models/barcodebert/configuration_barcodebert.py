@@ -1,10 +1,9 @@
 """Configuration of BarcodeBERT: BERT's, and what a vocabulary of k-mers adds to it."""
 
-from __future__ import annotations
-
 import difflib
 from dataclasses import fields
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from huggingface_hub.dataclasses import strict
@@ -134,14 +133,27 @@ class BarcodeBertConfig(BertConfig):
         """Give the values as they are saved; `id2label` follows from `labels` and is not repeated."""
         values: dict[str, Any] = super().to_dict()
         if self.labels and len(self.labels) == 1:
-            values["id2label"] = values["label2id"] = None
+            values.pop("id2label", None)
+            values.pop("label2id", None)
         return values
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """Make a configuration from saved values; our fields among the keywords replace them before the checks."""
+        given = {name: kwargs.pop(name) for name in cls.__annotations__ if name in kwargs}
+        return super().from_dict(config_dict | given, **kwargs)
 
     @classmethod
     def get_config_dict(
         cls, pretrained_model_name_or_path: str | PathLike[str], **kwargs: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Read a `config.json`, also one exported as stock `bert`; see `adopt`."""
+        folder = Path(pretrained_model_name_or_path)
+        if folder.is_dir() and not (folder / kwargs.get("subfolder", "") / "config.json").is_file():
+            raise ValueError(
+                f"{folder} has no config.json: it is no model, or saving to it was interrupted; save again, or load "
+                "the last checkpoint"
+            )
         values, kwargs = super().get_config_dict(pretrained_model_name_or_path, **kwargs)
         return adopt(values, str(pretrained_model_name_or_path)), kwargs
 
@@ -153,6 +165,8 @@ def vocabulary_size(kmer_size: int, token_layout: str) -> int:
         >>> vocabulary_size(4, "original"), vocabulary_size(8, "standard")
         (258, 65539)
     """
+    if token_layout not in TOKEN_LAYOUTS:
+        raise ValueError(f"there is no token_layout {token_layout!r}; use one of {', '.join(TOKEN_LAYOUTS)}")
     return TOKEN_LAYOUTS[token_layout].first + int(4**kmer_size)
 
 

@@ -63,28 +63,41 @@ def packed_positions(chosen: Tensor, multiple: int = 1) -> Tensor:
         multiple: the width is rounded up to a multiple of it, so that fewer shapes occur.
 
     Returns:
-        `(batch, width)`, int64, ascending; -1 after the last one of a row.
+        `(batch, width)`, int64, ascending; -1 after the last one of a row. The width is at least 1.
 
     Examples:
         >>> packed_positions(torch.tensor([[False, True, True], [False, False, True]])).tolist()
         [[1, 2], [2, -1]]
     """
     counts = chosen.sum(1)
-    longest = int(counts.max()) if len(counts) else 0
+    # Compiled, the width may not depend on values: nothing is cut then.
+    longest = chosen.shape[1] if torch.compiler.is_compiling() else max(1, int(counts.max()) if len(counts) else 0)
     width = -(-longest // multiple) * multiple
     order = chosen.logical_not().to(torch.uint8).argsort(dim=1, stable=True)[:, :width]
     order = functional.pad(order, (0, width - order.shape[1]))
     return order.masked_fill(torch.arange(width, device=chosen.device) >= counts.unsqueeze(1), -1)
 
 
-def labelled(labels: Tensor, predicted: Tensor | None) -> Tensor | None:
-    """Give the labelled positions as indices into the flattened batch, -1 for none; None for all of them."""
+def chosen_rows(labels: Tensor, predicted: Tensor | None) -> tuple[Tensor | None, Tensor]:
+    """Find the labelled positions of a batch.
+
+    Args:
+        labels: `(batch, length)`, int64, `IGNORED` where none.
+        predicted: `(batch, width)`, the labelled positions, -1 for none; None looks them up.
+
+    Returns:
+        Their indices into the flattened batch, or None where the head runs everywhere (in a compiled model, which
+        cannot have a shape that depends on values), and the labels there.
+    """
+    flat = labels.flatten()
     if predicted is not None:
         start = torch.arange(len(labels), device=labels.device).unsqueeze(1) * labels.shape[1]
-        return torch.where(predicted < 0, -1, predicted + start).flatten()
+        index = (predicted.clamp(min=0) + start).flatten()
+        return index, flat.index_select(0, index).masked_fill(predicted.flatten() < 0, IGNORED)
     if torch.compiler.is_compiling():
-        return None
-    return (labels.flatten() != IGNORED).nonzero().squeeze(1)
+        return None, flat
+    index = (flat != IGNORED).nonzero().squeeze(1)
+    return index, flat.index_select(0, index)
 
 
 class MaskedHead:

@@ -16,7 +16,7 @@ from transformers.models.bert.modeling_bert import BertModel, BertPreTrainedMode
 from transformers.utils.generic import can_return_tuple
 
 from .configuration_barcodebert import BarcodeBertConfig
-from .heads_barcodebert import IGNORED, BarcodeBertMaskedLMOutput, MaskedHead, labelled, masked_mean
+from .heads_barcodebert import IGNORED, BarcodeBertMaskedLMOutput, MaskedHead, chosen_rows, masked_mean
 
 
 class BarcodeBertPreTrainedModel(BertPreTrainedModel):
@@ -39,6 +39,11 @@ class BarcodeBertPreTrainedModel(BertPreTrainedModel):
         wants_info = kwargs.pop("output_loading_info", False)
         loaded: Any = super().from_pretrained(pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs)
         model, info = loaded
+        if issubclass(cls, MaskedHead) and model.config.architectures == ["BertModel"]:
+            raise ValueError(
+                f"{pretrained_model_name_or_path} holds an encoder only, and {cls.__name__} predicts k-mers; "
+                "load it as BarcodeBertModel, or train a head"
+            )
         missing = sorted(name for name in info["missing_keys"] if not (fresh and name.startswith("classifier.")))
         if missing:
             raise ValueError(
@@ -115,13 +120,12 @@ class BarcodeBertForMaskedLM(MaskedHead, BarcodeBertPreTrainedModel):
         if labels is None:
             logits = self.head(hidden)
         else:
-            index = labelled(labels, predicted)
-            chosen, wanted = hidden.flatten(0, 1), labels.flatten()
+            index, wanted = chosen_rows(labels, predicted)
+            chosen = hidden.flatten(0, 1)
             weights = None if self.config.loss_positions == "masked" else self.weights(input_ids).flatten()
             if index is not None:
-                chosen = chosen.index_select(0, index.clamp(min=0))
-                wanted = wanted.index_select(0, index.clamp(min=0)).masked_fill(index < 0, IGNORED)
-                weights = None if weights is None else weights.index_select(0, index.clamp(min=0))
+                chosen = chosen.index_select(0, index)
+                weights = None if weights is None else weights.index_select(0, index)
             loss, correct = self.score(chosen, wanted, weights, num_items_in_batch)
         return BarcodeBertMaskedLMOutput(
             loss=loss,
