@@ -130,7 +130,7 @@ def encode_kmers(
     length = int(counts.max(initial=0)) if length is None else length
     np.minimum(counts, length, out=counts)
     ids = np.empty((len(counts), length), np.int32)
-    mask = np.arange(length) < counts[:, None]
+    mask = np.arange(length, dtype=np.int32) < counts.astype(np.int32)[:, None]
     begin = 0
     for chunk in rows:
         data, ends = content(chunk)
