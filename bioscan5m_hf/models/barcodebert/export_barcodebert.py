@@ -1,11 +1,12 @@
 """Export: model folders that `transformers` and `sentence-transformers` load without this package.
 
 Encoders and masked models become `model_type: bert`. What stock BERT has no class for, a classifier that pools by the
-mean, stays `model_type: barcodebert` and carries its code along. Behind the doors of transformers stands something
-that was written on purpose, nothing drawn at random. `AutoModel` finds a pooler (the first token; use the masked
-mean), `AutoModelForMaskedLM` the masked head, or one that finds all k-mers equally likely; classes for labels, which
-such a model has not, get a head without outputs, or as many as the caller asks for by `num_labels=`, to be trained.
-(`AutoModelForMultipleChoice` is the exception: its one output is drawn whatever the configuration says.)
+mean, stays `model_type: barcodebert` and carries its code along. Behind every door of transformers stands something
+that was written on purpose, or it does not open; nothing is drawn at random. `AutoModel` finds a pooler (the first
+token; use the masked mean), `AutoModelForMaskedLM` the masked head, or one that finds all k-mers equally likely. Heads
+for labels, which such a model has not, are saved without outputs: to train one, ask for it by
+`from_pretrained(..., num_labels=n, ignore_mismatched_sizes=True)`. (The linear head is a head for tokens; the class for
+sequences takes it for its own, and gives k-mers where one would expect labels.)
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def stock(model: BarcodeBertPreTrainedModel) -> tuple[dict[str, Any], dict[str, 
         "id2label": {},
         "label2id": {},
     }
-    state |= first_token_pooler(encoder) | quiet_pair_head(encoder)
+    state |= first_token_pooler(encoder) | quiet_pair_head(encoder) | empty_heads(encoder)
     if not isinstance(model, BarcodeBertForMaskedLM):
         state |= quiet_head(encoder)
     elif model.config.mlm_head == "bert":
@@ -163,6 +164,13 @@ def quiet_pair_head(encoder: BarcodeBertModel) -> dict[str, Tensor]:
         "cls.seq_relationship.weight": weight.new_zeros(2, weight.shape[1]),
         "cls.seq_relationship.bias": weight.new_zeros(2),
     }
+
+
+def empty_heads(encoder: BarcodeBertModel) -> dict[str, Tensor]:
+    """Give heads for labels without outputs, so that a class that would draw one finds it of the wrong shape."""
+    weight = encoder.embeddings.word_embeddings.weight
+    parts = {"weight": weight.new_zeros(0, weight.shape[1]), "bias": weight.new_zeros(0)}
+    return {f"{head}.{part}": value for head in ("classifier", "qa_outputs") for part, value in parts.items()}
 
 
 def quiet_head(encoder: BarcodeBertModel) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ class BarcodeBertPreTrainedModel(BertPreTrainedModel):
 
     config: BarcodeBertConfig
     _can_compile_fullgraph = True
-    _keys_to_ignore_on_load_unexpected = [r"pooler\.", r"^cls\.", r"^classifier", r"^decoder\."]  # noqa: RUF012
+    _keys_to_ignore_on_load_unexpected = [r"pooler\.", r"^(cls|classifier|decoder|qa_outputs)\."]  # noqa: RUF012
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
