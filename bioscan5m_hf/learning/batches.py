@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .masking import BATCHES, ORDER, Framing, Integers, Windows, draw
+from .masking import BATCHES, ORDER, Framing, Integers, Truths, Windows, draw
 from .tables import BarcodeTable, TableError
 
 
@@ -73,6 +73,7 @@ class Sampler:
         batch_size: rows of a global batch, over all processes and accumulated steps.
         micro_batch_size: rows that one process takes at once, or None for all of its share.
         processes: how many there are.
+        chosen: rows of the table that take part, bool of shape (n,); None for all.
 
     Raises:
         TableError: every barcode is too short.
@@ -84,13 +85,19 @@ class Sampler:
     batch_size: int
     micro_batch_size: int | None = None
     processes: int = 1
+    chosen: Truths | None = None
     rows: Integers = field(init=False)
 
     def __post_init__(self) -> None:
-        long_enough = np.flatnonzero(self.table.lengths >= 2 * self.framing.k - 1)
-        if not len(long_enough):
-            raise TableError(f"all {len(self.table)} barcodes are shorter than {2 * self.framing.k - 1} bases")
-        object.__setattr__(self, "rows", long_enough)
+        least = 2 * self.framing.k - 1
+        taken = self.table.lengths >= least
+        if self.chosen is not None:
+            taken &= self.chosen
+        if not taken.any():
+            raise TableError(
+                f"of {len(self.table)} barcodes, none is of use: all are shorter than {least} bases or have no label"
+            )
+        object.__setattr__(self, "rows", np.flatnonzero(taken))
 
     @property
     def steps(self) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
 from ..errors import Bioscan5mError
+from .inputs import Inputs
 
 
 if TYPE_CHECKING:
@@ -41,17 +42,16 @@ class Meter:
         self.losses: list[torch.Tensor] = []
         self.tokens, self.places, self.started = 0, 0, time.perf_counter()
 
-    def add(self, loss: torch.Tensor, tokens: int, places: int) -> None:
+    def add(self, loss: torch.Tensor, pieces: Sequence[Inputs]) -> None:
         """Note a step of this process.
 
         Args:
             loss: its part of the step's loss, scalar.
-            tokens: tokens that are no padding.
-            places: tokens and padding.
+            pieces: what it did.
         """
         self.losses.append(loss.detach())
-        self.tokens += tokens
-        self.places += places
+        self.tokens += sum(piece.tokens for piece in pieces)
+        self.places += sum(piece.places for piece in pieces)
 
     def read(self) -> dict[str, float]:
         """Give the averages over steps and processes, and start anew; all processes call it together.
@@ -122,17 +122,18 @@ def memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
-def without_weights_in_norms(model: torch.nn.Module, weight_decay: float) -> Iterator[dict[str, object]]:
-    """Group parameters for AdamW: matrices decay, biases and norms do not.
+def grouped(model: torch.nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Group the parameters that learn for AdamW: matrices decay, biases and norms do not.
 
     Args:
         model: the model.
         weight_decay: of the matrices.
 
     Examples:
-        >>> [len(group["params"]) for group in without_weights_in_norms(torch.nn.Linear(2, 2), 0.1)]
+        >>> [len(group["params"]) for group in grouped(torch.nn.Linear(2, 2), 0.1)]
         [1, 1]
     """
-    wanted = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    yield {"params": [each for each in wanted if each.ndim > 1], "weight_decay": weight_decay}
-    yield {"params": [each for each in wanted if each.ndim < 2], "weight_decay": 0.0}
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    matrices = [parameter for parameter in learning if parameter.ndim > 1]
+    others = [parameter for parameter in learning if parameter.ndim < 2]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -12,7 +12,8 @@ import torch
 from ..dna import LAYOUTS, vocabulary_size
 from ..models.barcodebert import packed_positions
 from .batches import Sampler, Share
-from .masking import Framing, Masking, Truths
+from .inputs import IGNORED, Cut, Inputs, Tensors
+from .masking import Framing, Masking
 from .recipe import RecipeError, check_choice, check_range, option
 from .schedules import SCHEDULES
 from .tables import BarcodeTable
@@ -20,9 +21,6 @@ from .tables import BarcodeTable
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-IGNORED = -100
-"""Label of positions that are not predicted, as everywhere in transformers."""
 
 
 @dataclass(frozen=True)
@@ -96,36 +94,6 @@ class PretrainingRecipe:
         return Framing(k, self.random_offset, self.crop)
 
 
-class Inputs(NamedTuple):
-    """What a model is shown at once.
-
-    Args:
-        tensors: arguments of its forward pass.
-        predicted: positions in the loss; 0 where the share does not count.
-        tokens: tokens that are no padding; 0 where the share does not count.
-        places: tokens and padding; 0 where the share does not count.
-        counts: 0.0 for a share that does not count, else 1.0.
-    """
-
-    tensors: dict[str, torch.Tensor]
-    predicted: int
-    tokens: int
-    places: int
-    counts: float
-
-    def to(self, device: torch.device) -> Inputs:
-        """Give the same on a device.
-
-        Args:
-            device: of the model.
-        """
-        if device.type == "cuda":  # pragma: no cover  # no GPU in the tests
-            moved = {name: each.pin_memory().to(device, non_blocking=True) for name, each in self.tensors.items()}
-        else:
-            moved = {name: each.to(device) for name, each in self.tensors.items()}
-        return self._replace(tensors=moved)
-
-
 @dataclass(frozen=True)
 class Task:
     """Masked k-mers, as a recipe wants them.
@@ -155,24 +123,21 @@ class Task:
             epoch: from 0.
         """
         meaning, rows = LAYOUTS[self.layout], share.rows
-        ids = self.table.ids(rows, share.windows, self.k, self.layout)
-        real: Truths = np.arange(ids.shape[1]) < share.windows.tokens[:, None]
-        known = ids >= meaning.first
+        cut = Cut.of(self.table, share, self.k, self.layout)
+        known = cut.ids >= meaning.first
         chosen = self.masking.choose(seed, epoch, rows, known, share.windows.tokens)
         asked = known if self.all_bases and not self.autoencoder else chosen
+        tensors: Tensors = {"predicted": packed_positions(torch.from_numpy(asked), _PACKED)}
         if self.autoencoder:
-            arrays = {"input_ids": ids, "masked": chosen}
+            visible = packed_positions(torch.from_numpy(cut.real & ~chosen))
+            tensors |= {"input_ids": torch.from_numpy(cut.ids), "masked": torch.from_numpy(chosen)}
+            tensors |= {"visible": visible, "visible_padded": bool((visible < 0).any())}
         else:
             kmers = (meaning.first, vocabulary_size(self.k, self.layout))
-            shown = self.masking.replace(seed, epoch, rows, ids, chosen, meaning.mask, kmers)
-            arrays = {"input_ids": shown, "labels": np.where(asked, ids, IGNORED)}
-        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        tensors["predicted"] = packed_positions(torch.from_numpy(asked), _PACKED)
-        if not real.all():  # without a mask, attention takes its fastest path
-            tensors["attention_mask"] = torch.from_numpy(real).long()
-        counts = int(share.counts)
-        predicted, read, places = (counts * number for number in (int(asked.sum()), int(real.sum()), int(real.size)))
-        return Inputs(tensors, predicted, read, places, float(counts))
+            shown = self.masking.replace(seed, epoch, rows, cut.ids, chosen, meaning.mask, kmers)
+            labels = torch.from_numpy(np.where(asked, cut.ids, IGNORED))
+            tensors |= {"input_ids": torch.from_numpy(shown), "labels": labels}
+        return cut.inputs(share, [int(asked.sum())], tensors)
 
 
 _PACKED = 8
@@ -252,9 +217,9 @@ def score(accelerator: Accelerator, model: torch.nn.Module, pieces: Iterable[Inp
     total = torch.zeros(3, dtype=torch.float64)
     with torch.inference_mode(), accelerator.autocast():
         for piece in pieces:
-            if piece.predicted:
+            if piece.counts and piece.predicted[0]:
                 output = inner(**piece.to(accelerator.device).tensors)
-                sums = (output.loss.item() * piece.predicted, output.correct.item(), piece.predicted)
+                sums = (output.loss.item() * piece.predicted[0], output.correct.item(), piece.predicted[0])
                 total += torch.tensor(sums, dtype=torch.float64)
     model.train(was_training)
     return total.to(accelerator.device, torch.float32 if accelerator.device.type == "mps" else torch.float64)
@@ -278,10 +243,11 @@ def masked_accuracy(accelerator: Accelerator, model: torch.nn.Module, pieces: It
 def _hidden_only(piece: Inputs, mask: int) -> Inputs:
     if "labels" not in piece.tensors:
         return piece
-    labels, hidden = piece.tensors["labels"], piece.tensors["input_ids"] == mask
-    if not bool((hidden != (labels != IGNORED)).any()):
+    labels, shown = cast(torch.Tensor, piece.tensors["labels"]), cast(torch.Tensor, piece.tensors["input_ids"])
+    hidden = shown == mask
+    if not bool(((labels != IGNORED) & ~hidden).any()):
         return piece
     hidden &= labels != IGNORED
     tensors = piece.tensors | {"labels": labels.masked_fill(~hidden, IGNORED)}
     tensors["predicted"] = packed_positions(hidden, _PACKED)
-    return piece._replace(tensors=tensors, predicted=int(hidden.sum()) if piece.counts else 0)
+    return piece._replace(tensors=tensors, predicted=(int(hidden.sum()),))

@@ -102,8 +102,8 @@ def write_recipe(recipe: Any, path: Path | str) -> None:  # noqa: ANN401
     path = Path(path)
     lines = []
     for field in dataclasses.fields(recipe):
-        text = yaml.safe_dump({field.name: _plain(getattr(recipe, field.name))}, default_flow_style=None, width=100)
-        lines.append(f"# {field.metadata['help']}\n{text}")
+        value = yaml.safe_dump([_plain(getattr(recipe, field.name))], default_flow_style=True, width=10**6)
+        lines.append(f"# {field.metadata['help']}\n{field.name}: {value.strip()[1:-1]}\n")
     beside = path.with_name(path.name + ".new")
     beside.write_text("".join(lines), encoding="utf-8")
     beside.replace(path)
@@ -248,7 +248,8 @@ def _flag(hint: Any, name: str) -> dict[str, Any]:  # noqa: ANN401
     if get_origin(kind) is tuple:
         inner = get_args(kind)
         repeated = len(inner) == 2 and inner[1] is Ellipsis
-        return {"nargs": "*" if repeated else len(inner), "type": inner[0], "metavar": name.upper()}
+        kinds = {"type": inner[0], "metavar": name.upper()}
+        return kinds | ({"nargs": "*", "action": "extend"} if repeated else {"nargs": len(inner)})
     return {"type": _none_or(kind) if optional else kind, "metavar": name.upper()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import re
@@ -24,6 +25,7 @@ from .. import __version__
 from .recipe import to_mapping
 
 
+logger = logging.getLogger(__name__)
 RESULTS = "results.json"
 
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
+from tqdm import tqdm
 
 from ..data.reading import ahead
-from ..errors import Bioscan5mError
 from .batches import Sampler, Share
 from .checkpoints import CheckpointError, Checkpoints
+from .command import Watching, describe
+from .inputs import Inputs, count_predicted
 from .journal import Journal
-from .recipe import add_flags, from_flags, read_recipe, to_mapping, write_recipe
+from .meter import Meter, NotFinite, explain
+from .recipe import read_recipe, to_mapping, write_recipe
 from .schedules import SCHEDULES
 
 
@@ -33,111 +33,7 @@ _MAY_CHANGE = {"output", "micro_batch_size", "compile", "gradient_checkpointing"
 """Fields of a recipe that a resumed run may have otherwise: they change rounding errors at most."""
 
 
-@dataclass(frozen=True)
-class Watching:
-    """How a run is watched, and where it goes afterwards; no part of its recipe.
-
-    Args:
-        log_every: steps between lines of the log.
-        log_with: trackers of accelerate, besides the log file.
-        push_to_hub: repository the finished model is pushed to.
-    """
-
-    log_every: int = 25
-    log_with: tuple[str, ...] = ()
-    push_to_hub: str | None = None
-
-
-R = TypeVar("R")
-
-
-def read_arguments(kind: type[R], description: str, arguments: Sequence[str] | None = None) -> tuple[R, Watching]:
-    """Read a recipe, and how the run is watched, from a command line.
-
-    Args:
-        kind: the recipe's dataclass.
-        description: what the command does.
-        arguments: of the command; by default this process's.
-
-    Raises:
-        RecipeError: an unknown entry, or a value that cannot be meant.
-
-    Examples:
-        >>> from bioscan5m_hf.learning.pretraining import PretrainingRecipe
-        >>> recipe, watching = read_arguments(PretrainingRecipe, "train", ["--epochs", "1", "--log-every", "5"])
-        >>> recipe.epochs, watching.log_every
-        (1.0, 5)
-    """
-    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
-    add_flags(parser, kind)
-    parser.add_argument("--log-every", type=int, default=25, help="steps between lines of log.jsonl (default: 25)")
-    trackers = ("trackio", "tensorboard", "wandb")
-    parser.add_argument("--log-with", nargs="*", choices=trackers, default=[], help="log there, too")
-    parser.add_argument("--push-to-hub", metavar="ORG/NAME", help="push the finished model to this repository")
-    flags = parser.parse_args(arguments)
-    if flags.log_every < 1:
-        parser.error(f"--log-every is {flags.log_every}: use a number from 1")
-    return from_flags(kind, flags), Watching(flags.log_every, tuple(flags.log_with), flags.push_to_hub)
-
-
-def command_line(script: Callable[[], None]) -> None:
-    """Run a script's main function; errors that are meant for the user end it without a traceback.
-
-    Args:
-        script: the main function.
-
-    Examples:
-        >>> command_line(lambda: None)
-    """
-    try:
-        script()
-    except (Bioscan5mError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from error
-
-
-def start_accelerator(precision: str, watching: Watching, folder: Path) -> Accelerator:
-    """Start accelerate, and logging that tells what this package does.
-
-    Args:
-        precision: `fp32` or `bf16`.
-        watching: names the trackers.
-        folder: of the model, where trackers write.
-    """
-    from accelerate import Accelerator
-
-    accelerator = Accelerator(
-        mixed_precision={"fp32": "no"}.get(precision, precision),
-        log_with=list(watching.log_with) or None,
-        project_dir=str(folder),
-    )
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("accelerate").setLevel(logging.ERROR)
-    logging.getLogger("bioscan5m_hf").setLevel(logging.INFO if accelerator.is_main_process else logging.WARNING)
-    return accelerator
-
-
-class Inputs(Protocol):
-    """What a model is shown at once; see `pretraining.Inputs`."""
-
-    tensors: dict[str, Any]
-
-    @property
-    def counts(self) -> float:
-        """0.0 for a share that does not count."""
-
-    @property
-    def tokens(self) -> int:
-        """Tokens that are no padding."""
-
-    @property
-    def places(self) -> int:
-        """Tokens and padding."""
-
-
-I = TypeVar("I")  # noqa: E741
-
-
-class Steps(Iterator[tuple[int, list[I]]]):
+class Steps(Iterator[tuple[int, list[Inputs]]]):
     """The steps of a run from some step on, prepared one ahead in another thread.
 
     Args:
@@ -149,7 +45,7 @@ class Steps(Iterator[tuple[int, list[I]]]):
     """
 
     def __init__(
-        self, sampler: Sampler, inputs: Callable[[Share, int], I], start: int, stop: int, process: int
+        self, sampler: Sampler, inputs: Callable[[Share, int], Inputs], start: int, stop: int, process: int
     ) -> None:
         self.sampler, self.inputs, self.process = sampler, inputs, process
         self.planned = sampler.epoch(start // sampler.steps)
@@ -157,14 +53,14 @@ class Steps(Iterator[tuple[int, list[I]]]):
         self.pool = ThreadPoolExecutor(1)
         self.items = ahead(self.pool, self.make, range(start, stop))
 
-    def make(self, step: int) -> tuple[int, list[I]]:
+    def make(self, step: int) -> tuple[int, list[Inputs]]:
         """Give a step's number and what this process does in it."""
         epoch, place = divmod(step, self.sampler.steps)
         if epoch != self.number:
             self.planned, self.number = self.sampler.epoch(epoch), epoch
         return step, [self.inputs(share, epoch) for share in self.planned.shares(place, self.process)]
 
-    def __next__(self) -> tuple[int, list[I]]:
+    def __next__(self) -> tuple[int, list[Inputs]]:
         try:
             return next(self.items)
         except StopIteration:
@@ -174,21 +70,27 @@ class Steps(Iterator[tuple[int, list[I]]]):
 
 @dataclass(frozen=True)
 class Run:
-    """What a run keeps in its folder.
+    """A run, with what it keeps in its folder.
 
     Args:
         folder: of the model.
         recipe: how it is trained.
-        accelerator: model, optimiser and processes.
+        watching: how it is watched.
+        accelerator: that prepared model and optimiser.
+        model: returns a loss: the sum over what counts, divided by `num_items_in_batch`.
+        optimizer: AdamW.
+        sampler: gives the batches.
         steps: of the whole run.
-        table: digest of the barcodes that are learnt.
     """
 
     folder: Path
     recipe: Any
+    watching: Watching
     accelerator: Accelerator
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    sampler: Sampler
     steps: int
-    table: str
 
     @property
     def journal(self) -> Journal:
@@ -213,8 +115,10 @@ class Run:
         newest = self.checkpoints.newest()
         progress = {"step": 0}
         if newest is not None:
-            progress = self.checkpoints.load(newest, table=self.table, steps=self.steps)
+            progress = self.checkpoints.load(newest, **self._identity)
         self.accelerator.wait_for_everyone()
+        if self.watching.log_with:
+            self.accelerator.init_trackers("barcodebert", config=describe(self.recipe))
         if self.accelerator.is_main_process:
             (self.folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
             write_recipe(self.recipe, self.folder / RECIPE)
@@ -229,7 +133,85 @@ class Run:
             step: number of steps that are done.
             **progress: what else the run has to know.
         """
-        self.checkpoints.save(step, {"table": self.table, "steps": self.steps, **progress})
+        self.checkpoints.save(step, {**self._identity, **progress})
+
+    @property
+    def _identity(self) -> dict[str, object]:
+        return {"barcodes": self.sampler.table.about["digest"], "steps": self.steps}
+
+    def bar(self, start: int) -> tqdm:
+        """Give the progress bar; it is silent in other processes, and where there is no terminal.
+
+        Args:
+            start: steps that are done.
+        """
+        silent = None if self.accelerator.is_main_process else True
+        return tqdm(total=self.steps, initial=start, unit="step", disable=silent, smoothing=0.05)
+
+    def steps_from(self, start: int, stop: int, inputs: Callable[[Share, int], Inputs]) -> Steps:
+        """Give some steps, each with what this process does in it.
+
+        Args:
+            start: the first step, from 0.
+            stop: one past the last.
+            inputs: makes what the model is shown of a share, in an epoch.
+        """
+        return Steps(self.sampler, inputs, start, stop, self.accelerator.process_index)
+
+    def learn(self, step: int, pieces: Sequence[Inputs], heads: Sequence[str] = ()) -> torch.Tensor:
+        """Take one step of the optimiser from the pieces of a global batch that are this process's.
+
+        Args:
+            step: from 0.
+            pieces: accumulated, on the model's device.
+            heads: names of the model's heads, if there are several counts.
+
+        Returns:
+            This process's part of the loss of the global batch.
+        """
+        set_schedule(self.optimizer, self.recipe, step, self.steps)
+        totals = count_predicted(self.accelerator, pieces)
+        count = dict(zip(heads, totals, strict=True)) if heads else totals[0]
+        parts = []
+        for number, piece in enumerate(pieces, 1):
+            last = number == len(pieces)
+            with nullcontext() if last else self.accelerator.no_sync(self.model):
+                loss = self.model(**piece.tensors, num_items_in_batch=count).loss * piece.counts
+                # gradients are averaged over processes; the count has already divided by all of them
+                self.accelerator.backward(loss * self.accelerator.num_processes)
+            parts.append(loss.detach())
+        if self.recipe.clip is not None:
+            self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return torch.stack(parts).sum()
+
+    def read(self, meter: Meter, done: int) -> dict[str, float]:
+        """Read the meter, for a line of the log.
+
+        Args:
+            meter: what was measured since the last line.
+            done: steps that are done.
+
+        Raises:
+            LossError: the loss of a step is not a finite number; its specimens are named.
+        """
+        try:
+            return {"lr": self.optimizer.param_groups[0]["lr"], **meter.read()}
+        except NotFinite as bad:
+            epoch, place = divmod(done - bad.ago, self.sampler.steps)
+            processids = self.sampler.epoch(epoch).processids(place)
+            raise explain(done - bad.ago + 1, bad.loss, processids) from None
+
+    def log(self, done: int, values: Mapping[str, float]) -> None:
+        """Write a line of the log, and tell the trackers.
+
+        Args:
+            done: steps that are done.
+            values: what was measured.
+        """
+        self.journal.write({"step": done, "epoch": done / self.sampler.steps, **values})
+        self.accelerator.log(dict(values), step=done)
 
 
 def check_recipe(folder: Path, recipe: Any) -> None:  # noqa: ANN401
@@ -253,8 +235,8 @@ def check_recipe(folder: Path, recipe: Any) -> None:  # noqa: ANN401
         )
 
 
-def set_schedule(optimizer: torch.optim.Optimizer, recipe: Any, step: int, steps: int) -> float:  # noqa: ANN401
-    """Set learning rate and momentum of a step; give the learning rate.
+def set_schedule(optimizer: torch.optim.Optimizer, recipe: Any, step: int, steps: int) -> None:  # noqa: ANN401
+    """Set learning rate and momentum of a step.
 
     Args:
         optimizer: AdamW.
@@ -266,54 +248,3 @@ def set_schedule(optimizer: torch.optim.Optimizer, recipe: Any, step: int, steps
     for group in optimizer.param_groups:
         group["lr"] = setting.factor * recipe.peak_learning_rate
         group["betas"] = (setting.beta1, group["betas"][1])
-    return setting.factor * float(recipe.peak_learning_rate)
-
-
-def learn(
-    accelerator: Accelerator,
-    model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    pieces: Sequence[Inputs],
-    count: torch.Tensor | dict[str, torch.Tensor],
-    clip: float | None,
-) -> torch.Tensor:
-    """Take one step of the optimiser from the pieces of a global batch that are this process's.
-
-    Args:
-        accelerator: that prepared model and optimiser.
-        model: returns a loss, the sum over its positions divided by `num_items_in_batch`.
-        optimizer: AdamW.
-        pieces: accumulated, on the model's device.
-        count: positions in the loss over all pieces and processes.
-        clip: greatest norm of the gradient.
-
-    Returns:
-        This process's part of the loss of the global batch.
-    """
-    parts = []
-    for number, piece in enumerate(pieces, 1):
-        last = number == len(pieces)
-        with nullcontext() if last else accelerator.no_sync(model):
-            loss = model(**piece.tensors, num_items_in_batch=count).loss * piece.counts
-            # gradients are averaged over processes; the count has already divided by all of them
-            accelerator.backward(loss * accelerator.num_processes)
-        parts.append(loss.detach())
-    if clip is not None:
-        accelerator.clip_grad_norm_(model.parameters(), clip)
-    optimizer.step()
-    optimizer.zero_grad()
-    return torch.stack(parts).sum()
-
-
-def describe(value: object) -> dict[str, Any]:
-    """Give a dataclass as a flat mapping that trackers take.
-
-    Args:
-        value: the dataclass.
-
-    Examples:
-        >>> describe(Watching())
-        {'log_every': 25, 'log_with': '()', 'push_to_hub': 'None'}
-    """
-    given = dataclasses.asdict(value)  # type: ignore[call-overload]
-    return {name: each if isinstance(each, int | float | str) else str(each) for name, each in given.items()}

@@ -198,7 +198,7 @@ def _write(
     tables: Iterable[pa.Table], folder: Path, folds: bool, labels: Sequence[str], seen: set[tuple[int, int]]
 ) -> dict[str, int]:
     schema = pa.schema([(PROCESSID, pa.string()), *((name, pa.string()) for name in labels)])
-    given, missing, bounds = 0, 0, [np.zeros(1, np.int64)]
+    given, missing, lengths = 0, 0, [np.zeros(1, np.int64)]
     with (folder / _CODES).open("wb") as codes, pa.OSFile(str(folder / _ROWS), "wb") as file:
         with pa.ipc.new_file(file, schema) as rows:
             for table in tables:
@@ -208,16 +208,15 @@ def _write(
                 missing += len(table) - int(present.sum())
                 data, ends = _codes(barcodes, folds)
                 keep = present & _first_of_equal(data, ends, table, labels, seen)
-                lengths = np.diff(ends)
-                codes.write(data[np.repeat(keep, lengths)].tobytes())
-                bounds.append(bounds[-1][-1] + np.cumsum(lengths[keep]))
+                codes.write(data[np.repeat(keep, np.diff(ends))].tobytes())
+                lengths.append(np.diff(ends)[keep])
                 chosen = table.select(schema.names).filter(pa.array(keep)).cast(schema)
                 rows.write_table(chosen.combine_chunks())
         codes.write(bytes(MAX_NUCLEOTIDES))  # so that a piece as long as the longest can be read from any start
-    joined = np.concatenate([bounds[0], *(part for part in bounds[1:] if len(part))])
-    np.save(folder / _STARTS, joined)
-    kept = len(joined) - 1
-    counts = {"barcodes": kept, "bases": int(joined[-1]), "specimens": given}
+    bounds = np.cumsum(np.concatenate(lengths))
+    np.save(folder / _STARTS, bounds)
+    kept = len(bounds) - 1
+    counts = {"barcodes": kept, "bases": int(bounds[-1]), "specimens": given}
     return counts | {"without_barcode": missing, "repeated": given - missing - kept}
 
 
@@ -246,7 +245,7 @@ def _first_of_equal(
     texts = _strings(np.frombuffer(b"ACGTN", np.uint8)[data], ends)
     if labels:
         named = [pc.fill_null(table[name].combine_chunks(), "").cast(pa.large_string()) for name in labels]
-        texts = pc.binary_join_element_wise(texts, *named, "\t")
+        texts = pc.binary_join_element_wise(texts, *named, pa.scalar("\t", pa.large_string()))
     first = np.zeros(len(table), bool)
     for place, key in enumerate(_pairs(text_keys(texts))):
         if key not in seen:
