@@ -5,8 +5,8 @@ mean, stays `model_type: barcodebert` and carries its code along. Behind every d
 that was written on purpose, or it does not open; nothing is drawn at random. `AutoModel` finds a pooler (the first
 token; use the masked mean), `AutoModelForMaskedLM` the masked head, or one that finds all k-mers equally likely. Heads
 for labels, which such a model has not, are saved without outputs: to train one, ask for it by
-`from_pretrained(..., num_labels=n, ignore_mismatched_sizes=True)`. (The linear head is a head for tokens; the class for
-sequences takes it for its own, and gives k-mers where one would expect labels.)
+`from_pretrained(..., num_labels=n, ignore_mismatched_sizes=True)`. (The linear head is a head for tokens; the class
+for sequences takes it for its own, and gives k-mers where one would expect labels.)
 """
 
 from __future__ import annotations
