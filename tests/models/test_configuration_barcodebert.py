@@ -119,6 +119,11 @@ def test_a_tokenizer_that_does_not_fit_is_refused(tokens):
         check_fit(KmerTokenizer(kmer_size=tokens[0], layout=tokens[1]), config)
 
 
+def test_a_layout_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="there is no token_layout 'other'; use one of original, standard"):
+        check_fit((4, "other"), BarcodeBertConfig(kmer_size=4))
+
+
 def test_a_tokenizer_of_the_same_size_and_another_order_is_refused():
     class Other:
         def get_vocab(self):

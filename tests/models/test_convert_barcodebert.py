@@ -253,6 +253,29 @@ def test_a_vocabulary_with_n_and_a_missing_weight_are_refused(parity, tmp_path):
         load_original(tmp_path / "m.pt")
 
 
+@pytest.mark.parametrize(
+    ("file", "prefix", "change", "message"),
+    [
+        ("k4", "module.", ("classifier.weight", "classifier.bias"), r"none of the heads classifier.\* and"),
+        ("k4", "base_model.", ("classifier.weight", "classifier.bias"), "but has no classifier.weight"),
+        ("k4", "module.", ("encoder.layer.0",), r"its layers are \[1\]"),
+        ("v1_k4", "module.", (), "its decoder is not tied"),
+    ],
+)
+def test_a_checkpoint_with_parts_missing_is_refused(parity, tmp_path, file, prefix, change, message):
+    found = read_checkpoint(parity / "barcodebert" / f"original_{file}.pt")
+    state = {
+        name.replace("module.", prefix): value
+        for name, value in found.get("model", found).items()
+        if not any(part in name for part in change)
+    }
+    if not change:
+        state["module.cls.predictions.decoder.weight"] = state["module.cls.predictions.decoder.weight"] + 1
+    torch.save({"model": state}, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match=message):
+        load_original(tmp_path / "x.pt", heads=2)
+
+
 def test_a_converted_tokenizer_goes_with_the_vocabulary(parity, tmp_path):
     folder = convert(parity / "barcodebert" / "original_k6.pt", tmp_path / "out")
     tokenizer = KmerTokenizer.from_pretrained(folder)
@@ -358,6 +381,44 @@ def test_names_that_leave_the_archive_are_refused(tmp_path, member, message):
         read_checkpoint(tmp_path / "x.pt")
 
 
+@pytest.mark.parametrize(
+    ("members", "compression", "message"),
+    [
+        ([("x/data.pkl", b"}.")], zipfile.ZIP_DEFLATED, "is packed or encrypted"),
+        ([("x/data.pkl", b"}."), ("x/a", b""), ("x/a", b"")], zipfile.ZIP_STORED, "two members of one name"),
+        ([("x/data.pkl", b"}."), ("x/byteorder", b"big")], zipfile.ZIP_STORED, "big-endian"),
+        ([("x/data.pkl", b"}."), ("y/data.pkl", b"}.")], zipfile.ZIP_STORED, "holds 2 pickles"),
+        ([("x/other", b"}.")], zipfile.ZIP_STORED, "holds 0 pickles"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_that_torch_did_not_write_is_refused(tmp_path, members, compression, message):
+    with zipfile.ZipFile(tmp_path / "x.pt", "w", compression) as archive:
+        for name, value in members:
+            archive.writestr(name, value)
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(tmp_path / "x.pt")
+
+
+def test_a_pickle_beyond_all_measure_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("bioscan5m_hf.models.barcodebert.checkpoint_barcodebert.LARGEST_PICKLE", 10)
+    write_archive(tmp_path / "x.pt", pickle.dumps({"a": "long enough"}))
+    with pytest.raises(CheckpointError, match="larger than"):
+        read_checkpoint(tmp_path / "x.pt")
+
+
+class Made:
+    """Made with keywords, which is an instruction of its own."""
+
+    def __getnewargs_ex__(self):
+        return (), {"a": 1}
+
+
+def test_objects_are_left_out_and_their_neighbours_stay(tmp_path):
+    write_archive(tmp_path / "x.pt", pickle.dumps({"a": Made(), "b": [Made(), 2], "c": {"d": Made(), "e": (3,)}}, 4))
+    assert read_checkpoint(tmp_path / "x.pt") == {"b": [2], "c": {"e": [3]}}
+
+
 def tensor_pickle(tmp_path, **changes):
     """Write a checkpoint of one tensor, with parts of its description changed."""
     torch.save({"a": torch.arange(6.0).view(2, 3)}, tmp_path / "t.pt")
@@ -381,6 +442,8 @@ def tensor_pickle(tmp_path, **changes):
         (b"X\x01\x00\x00\x000", b"X\x01\x00\x00\x00/", "names of storages are numbers"),
         (b"X\x01\x00\x00\x000", b"X\x01\x00\x00\x007", "damaged"),
         (b"FloatStorage", b"HalfyStorage", "no storage that is known"),
+        (b"Q", b"0N", "a tensor without numbers"),
+        (b"K\x02K\x03\x86", b"K\x02N\x86", "the offset, length or stride None"),
         (b"FloatStorage", b"DoubleStorage", "24 bytes, and 48 are announced"),
     ],
 )

@@ -79,10 +79,6 @@ class BarcodeBertForMaskedAutoencoding(MaskedHead, BarcodeBertPreTrainedModel):
         if isinstance(module, BarcodeBertDecoder):
             init.normal_(module.mask_embedding, std=self.config.initializer_range)
 
-    def get_output_embeddings(self) -> nn.Module | None:
-        """Give the layer that is tied to the word embedding, if any."""
-        return self.cls.predictions.decoder if self.config.mlm_head == "bert" else None
-
     @can_return_tuple
     def forward(
         self,

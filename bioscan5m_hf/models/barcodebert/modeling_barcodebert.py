@@ -84,10 +84,6 @@ class BarcodeBertForMaskedLM(MaskedHead, BarcodeBertPreTrainedModel):
         self.add_head(config)
         self.post_init()
 
-    def get_output_embeddings(self) -> nn.Module | None:
-        """Give the layer that is tied to the word embedding, if any."""
-        return self.cls.predictions.decoder if self.config.mlm_head == "bert" else None
-
     @can_return_tuple
     def forward(
         self,
