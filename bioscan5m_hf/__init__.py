@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from .data.bioscan5m import Bioscan5M
     from .data.loader import ImageBatches
     from .data.specimens import load_specimens, load_taxonomy, with_class_labels
+    from .embedding.encoder import BarcodeEncoder
     from .taxonomy import Taxonomy
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "BarcodeEncoder": "embedding.encoder",
     "Bioscan5M": "data.bioscan5m",
     "ImageBatches": "data.loader",
     "load_specimens": "data.specimens",
@@ -27,6 +29,7 @@ _HOME = {
 }
 
 __all__ = [
+    "BarcodeEncoder",
     "Bioscan5M",
     "ImageBatches",
     "Taxonomy",

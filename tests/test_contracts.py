@@ -21,9 +21,11 @@ MAY_IMPORT = {
     "taxonomy": LOW,
     "synthetic": {"splits", "taxonomy", "dna", "errors", "data"},
     "data": {"splits", "taxonomy", "dna", "errors", "data"},
-    "models": {"torch", "transformers", "huggingface_hub", "timm", "open_clip", "peft"},
+    "models": {"torch", "transformers", "tokenizers", "safetensors", "huggingface_hub", "timm", "open_clip", "peft"},
     "losses": {"models"},
     "evaluation": {"data", "splits", "taxonomy", "dna", "errors"},
+    "embedding": {"models", "data", "splits", "taxonomy", "dna", "errors"},
+    "learning": {"models", "data", "splits", "taxonomy", "dna", "errors"},
     "hub": {"models", "data", "splits", "taxonomy", "dna", "errors"},
 }
 """Part of the package → other parts it may import; for a part without others, its only third-party packages."""

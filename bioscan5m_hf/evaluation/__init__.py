@@ -1,0 +1,1 @@
+"""Protocols of evaluation: an encoder is known by its embeddings only."""

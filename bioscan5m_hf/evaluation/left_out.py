@@ -1,0 +1,226 @@
+"""Nearest specimens when the own species is left out: does an embedding know the genus of a species it lacks?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+_LINNAEAN = re.compile(r"^[A-Z][a-z]+(?:-[a-z]+)? [a-z]+(?:-[a-z]+)*(?: [a-z]+(?:-[a-z]+)*)?$")
+_OPEN = re.compile(r"\b(?:sp|cf|nr|aff|gen|complex|group|agg|near|morph|form)\b")
+_QUERIES_AT_ONCE = 512
+_BARRED = np.float32(-np.inf)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What was found for the queries whose genus holds another species; arrays of equal length.
+
+    Args:
+        query: places of the queries among the rows.
+        nearest: place of the nearest specimen of another species.
+        similarity: how near it is.
+        right: its genus is the query's.
+        same_barcode: keys of other species that were left out because they hold the query's very barcode.
+    """
+
+    query: npt.NDArray[np.intp]
+    nearest: npt.NDArray[np.intp]
+    similarity: npt.NDArray[np.float32]
+    right: npt.NDArray[np.bool_]
+    same_barcode: npt.NDArray[np.int64]
+
+
+def is_linnaean(name: str) -> bool:
+    """Tell whether a species name is a binomen (or trinomen) rather than a placeholder such as `Aus sp. 3`.
+
+    Examples:
+        >>> is_linnaean("Apis mellifera"), is_linnaean("Apis sp. BOLD:AAA1"), is_linnaean("Apis cf. mellifera")
+        (True, False, False)
+    """
+    return bool(_LINNAEAN.match(name)) and not _OPEN.search(name)
+
+
+def left_out_queries(genus: pa.Array, species: pa.Array, asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Choose the specimens that can be asked: labelled, and of a genus with at least two species.
+
+    Args:
+        genus: name of each row, nulls allowed, shape (n,).
+        species: name of each row, nulls allowed, shape (n,).
+        asked: rows that may be queries, shape (n,).
+
+    Returns:
+        Their places.
+    """
+    table = pa.table({"genus": genus, "species": species}).drop_null()
+    several = table.group_by("genus").aggregate([("species", "count_distinct")])
+    known = several.filter(pc.greater(several["species_count_distinct"], 1))["genus"]
+    usable = pc.and_(pc.is_valid(species), pc.is_in(genus, known.combine_chunks()))
+    return np.flatnonzero(np.asarray(pc.fill_null(usable, False)) & asked)
+
+
+def nearest_other_species(
+    embeddings: npt.NDArray[np.float32],
+    genus: pa.Array,
+    species: pa.Array,
+    barcode: pa.Array,
+    queries: npt.NDArray[np.intp],
+) -> LeftOut:
+    """Find for each query the nearest labelled specimen of another species, and whether it is of the same genus.
+
+    Keys are all rows with genus and species. Those of the query's species, and those that hold its exact barcode
+    under another name, are left out.
+
+    Args:
+        embeddings: shape (n, width); compared by cosine.
+        genus: name of each row, nulls allowed, shape (n,).
+        species: name of each row, nulls allowed, shape (n,).
+        barcode: sequence of each row, shape (n,).
+        queries: places of the queries.
+
+    Examples:
+        >>> rows = [["A", "B", "B"], ["A a", "B b", "B c"], ["AC", "CA", "CC"]]
+        >>> genus, species, barcode = (pa.array(values) for values in rows)
+        >>> found = nearest_other_species(np.eye(3, dtype=np.float32), genus, species, barcode, np.array([1]))
+        >>> found.nearest.shape, found.same_barcode.tolist()
+        ((1,), [0])
+    """
+    genera, kinds, codes = (_codes(values) for values in (genus, species, barcode))
+    keys = np.flatnonzero((genera >= 0) & (kinds >= 0))
+    unit = _unit(embeddings)
+    nearest = np.empty(len(queries), np.intp)
+    similarity = np.empty(len(queries), np.float32)
+    same = np.empty(len(queries), np.int64)
+    for start in range(0, len(queries), _QUERIES_AT_ONCE):
+        part = queries[start : start + _QUERIES_AT_ONCE]
+        scores = unit[part] @ unit[keys].T
+        own = kinds[part][:, None] == kinds[keys][None]
+        alike = (codes[part][:, None] == codes[keys][None]) & ~own
+        scores[own | alike] = _BARRED
+        best = scores.argmax(axis=1)
+        stop = start + len(part)
+        nearest[start:stop] = keys[best]
+        similarity[start:stop] = scores[np.arange(len(part)), best]
+        same[start:stop] = alike.sum(axis=1)
+    return LeftOut(queries, nearest, similarity, genera[nearest] == genera[queries], same)
+
+
+def nearest_by_hits(
+    hits: Mapping[int, Sequence[tuple[int, float]]],
+    genus: pa.Array,
+    species: pa.Array,
+    barcode: pa.Array,
+    queries: npt.NDArray[np.intp],
+) -> LeftOut:
+    """Do the same with hits of an alignment, best first; a query all of whose hits are left out is wrong.
+
+    Args:
+        hits: place of a query → places of keys and their scores.
+        genus: name of each row, nulls allowed, shape (n,).
+        species: name of each row, nulls allowed, shape (n,).
+        barcode: sequence of each row, shape (n,).
+        queries: places of the queries.
+
+    Returns:
+        As `nearest_other_species`; `nearest` is -1 where nothing was found.
+
+    Examples:
+        >>> rows = [["A", "A"], ["A a", "A b"], ["AC", "CA"]]
+        >>> found = nearest_by_hits({0: [(0, 9.0), (1, 5.0)]}, *map(pa.array, rows), np.array([0]))
+        >>> found.nearest.tolist(), found.right.tolist()
+        ([1], [True])
+    """
+    genera, kinds, codes = (_codes(values) for values in (genus, species, barcode))
+    nearest = np.full(len(queries), -1, np.intp)
+    similarity = np.zeros(len(queries), np.float32)
+    same = np.zeros(len(queries), np.int64)
+    for number, query in enumerate(queries.tolist()):
+        others = [hit for hit in hits.get(query, ()) if kinds[hit[0]] != kinds[query]]
+        kept = [hit for hit in others if codes[hit[0]] != codes[query]]
+        same[number] = len(others) - len(kept)
+        if kept:
+            nearest[number], similarity[number] = kept[0]
+    right = (nearest >= 0) & (genera[nearest] == genera[queries])
+    return LeftOut(queries, nearest, similarity, right, same)
+
+
+def nearest_key(
+    embeddings: npt.NDArray[np.float32], keys: npt.NDArray[np.intp], queries: npt.NDArray[np.intp]
+) -> npt.NDArray[np.intp]:
+    """Find the nearest key of each query by cosine.
+
+    Args:
+        embeddings: shape (n, width).
+        keys: places of the keys.
+        queries: places of the queries.
+
+    Returns:
+        Places among all rows, shape (len(queries),).
+
+    Examples:
+        >>> nearest_key(np.array([[1, 0], [0, 1], [1, 0.1]], np.float32), np.array([0, 1]), np.array([2])).tolist()
+        [0]
+    """
+    unit = _unit(embeddings)
+    parts = [queries[start : start + _QUERIES_AT_ONCE] for start in range(0, len(queries), _QUERIES_AT_ONCE)]
+    return np.concatenate([keys[(unit[part] @ unit[keys].T).argmax(axis=1)] for part in parts])
+
+
+def resampled_species(
+    right: npt.NDArray[np.bool_], species: pa.Array, *, repeats: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Give the 95 % interval of an accuracy when species, not specimens, are drawn again with replacement.
+
+    Args:
+        right: whether each query was right, shape (n,).
+        species: species of each query, shape (n,).
+        repeats: resamples.
+        seed: what they are drawn from.
+
+    Returns:
+        The 2.5th and the 97.5th percentile.
+
+    Examples:
+        >>> resampled_species(np.array([True, True]), pa.array(["A a", "A b"]))
+        (1.0, 1.0)
+    """
+    codes = _codes(species)
+    count = np.bincount(codes)
+    hits = np.bincount(codes, weights=right)
+    drawn = np.random.default_rng(seed).integers(len(count), size=(repeats, len(count)))
+    accuracy = hits[drawn].sum(axis=1) / count[drawn].sum(axis=1)
+    low, high = np.percentile(accuracy, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def mean_over_groups(right: npt.NDArray[np.bool_], group: pa.Array) -> float:
+    """Average an accuracy over groups, each counting once.
+
+    Args:
+        right: whether each query was right, shape (n,).
+        group: its group, such as the genus, shape (n,).
+
+    Examples:
+        >>> mean_over_groups(np.array([True, True, False]), pa.array(["A", "A", "B"]))
+        0.5
+    """
+    codes = _codes(group)
+    return float((np.bincount(codes, weights=right) / np.bincount(codes)).mean())
+
+
+def _codes(values: pa.Array) -> npt.NDArray[np.int64]:
+    """Number the distinct values; -1 for null."""
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    return np.asarray(array.dictionary_encode().indices.fill_null(-1)).astype(np.int64)
+
+
+def _unit(embeddings: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    length = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    unit: npt.NDArray[np.float32] = (embeddings / np.maximum(length, 1e-12)).astype(np.float32)
+    return unit

@@ -1,0 +1,116 @@
+"""A model repository is put together from card and weights; its code blocks run; nothing wrong gets into it."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from bioscan5m_hf.errors import OutputError
+from bioscan5m_hf.hub.assemble import assemble
+from bioscan5m_hf.hub.push import push
+from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertModel
+from bioscan5m_hf.models.barcodebert.export_barcodebert import save_stock
+
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+RECORD = {"task": "masked k-mers", "metric": "accuracy", "value": 0.25, "data": "val"}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    folder = tmp_path_factory.mktemp("weights")
+    save_stock(BarcodeBertModel(BarcodeBertConfig(kmer_size=4, **size)), folder, card="# from training\n")
+    (folder / "results.json").write_text(json.dumps([RECORD]))
+    (folder / "log.jsonl").write_text("{}\n")
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "optimizer.bin").write_bytes(b"never")
+    return folder
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Give the card of barcodebert-5m with an architecture as small as the weights."""
+    folder = tmp_path / "source"
+    shutil.copytree(MODELS / "barcodebert-5m", folder)
+    declared = json.loads((folder / "config.json").read_text())
+    small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    (folder / "config.json").write_text(json.dumps(declared | small))
+    return folder
+
+
+def test_the_repository_has_the_card_the_weights_and_the_records(source, weights, tmp_path):
+    repository = assemble(source, weights, tmp_path / "repository")
+    files = {path.relative_to(repository).as_posix() for path in repository.rglob("*") if path.is_file()}
+    assert {"README.md", "config.json", "model.safetensors", "tokenizer.json", "modules.json", "log.jsonl"} <= files
+    assert not [name for name in files if name.endswith(".bin") or "checkpoints" in name]
+    card = (repository / "README.md").read_text()
+    assert "| masked k-mers | accuracy | 0.25 | val |" in card
+    front = yaml.safe_load(card.split("---\n")[1])
+    metric = front["model-index"][0]["results"][0]["metrics"][0]
+    assert (metric["type"], metric["value"]) == ("accuracy", 0.25)
+    assert front["library_name"] == "transformers"
+    again = assemble(source, weights, repository)
+    assert (again / "README.md").read_text() == card
+
+
+def test_every_code_block_of_the_card_runs_on_the_pushed_repository(source, weights, tmp_path, hub):
+    push(assemble(source, weights, tmp_path / "repository"), "ORG/barcodebert-5m", repo_type="model")
+    text = (source / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 3
+    found = []
+    for block in blocks:
+        names: dict[str, object] = {}
+        exec(block, names)
+        found.append(np.asarray(names["embeddings"])[0])
+    np.testing.assert_allclose(found[1], found[0], atol=1e-5)
+    np.testing.assert_allclose(found[2], found[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in MODELS.iterdir() if path.is_dir()))
+def test_every_card_declares_an_architecture_and_says_what_it_must(name):
+    card = (MODELS / name / "README.md").read_text()
+    front = yaml.safe_load(card.split("---\n")[1])
+    assert {"library_name", "pipeline_tag", "license", "tags", "datasets", "metrics"} <= front.keys()
+    assert {"## Use", "## Pooling", "## Training", "## Results", "## Limits"} <= set(card.splitlines())
+    BarcodeBertConfig(
+        **{
+            key: value
+            for key, value in json.loads((MODELS / name / "config.json").read_text()).items()
+            if key != "model_type"
+        }
+    )
+
+
+def test_weights_of_another_shape_are_refused(weights, tmp_path):
+    with pytest.raises(OutputError, match="hidden_size is 32, declared is 768"):
+        assemble(MODELS / "barcodebert-5m", weights, tmp_path / "repository")
+    assert not (tmp_path / "repository").exists()
+
+
+def test_pickles_are_refused(source, weights, tmp_path):
+    copy = tmp_path / "weights"
+    shutil.copytree(weights, copy)
+    (copy / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(OutputError, match=r"pytorch_model\.bin, which would have to be unpickled"):
+        assemble(source, copy, tmp_path / "repository")
+
+
+def test_a_folder_of_something_else_is_left_alone(source, weights, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputError, match="holds no model"):
+        assemble(source, weights, tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "mine"
+
+
+def test_without_weights_it_says_what_is_missing(source, tmp_path):
+    with pytest.raises(OutputError, match="holds no model"):
+        assemble(source, tmp_path, tmp_path / "repository")

@@ -1,0 +1,211 @@
+"""Measure what a barcode encoder knows of specimens, beside k-mer counts, alignment and an untrained model.
+
+    python training/measure_barcodebert.py --model OUT --dataset bioscan-5m --blast --out measured/
+
+(a) 1-NN species accuracy of `test` against `train`. (b) For each labelled specimen of `test`, `test_unseen` and
+`other_heldout` whose genus holds two species or more: is the nearest specimen of another species of the same genus?
+Keys are all labelled rows; those with the query's exact barcode under another name are left out and counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from datasets import load_dataset
+from transformers import AutoConfig, set_seed
+
+from bioscan5m_hf import BarcodeEncoder
+from bioscan5m_hf.dna import LAYOUTS
+from bioscan5m_hf.evaluation.blast import blast_hits
+from bioscan5m_hf.evaluation.counts import count_kmers
+from bioscan5m_hf.evaluation.left_out import (
+    LeftOut,
+    is_linnaean,
+    left_out_queries,
+    mean_over_groups,
+    nearest_by_hits,
+    nearest_key,
+    nearest_other_species,
+    resampled_species,
+)
+from bioscan5m_hf.learning.report import Record, make_records
+from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertModel
+from bioscan5m_hf.splits import SPLIT_NAMES
+from bioscan5m_hf.taxonomy import is_filler
+
+
+logger = logging.getLogger("measure_barcodebert")
+COLUMNS = ["processid", "dna_barcode", "genus", "species", "split"]
+ASKED = ("test", "test_unseen", "other_heldout")
+
+
+@dataclass(frozen=True)
+class Specimens:
+    """All rows of a dataset.
+
+    Args:
+        table: `COLUMNS`, fillers null, shape (n,).
+        split: split of each row, shape (n,).
+        seen: labelled rows of `test`.
+        train: labelled rows of `train`.
+        queries: rows that (b) asks for.
+    """
+
+    table: pa.Table
+    split: npt.NDArray[np.object_]
+    seen: npt.NDArray[np.intp]
+    train: npt.NDArray[np.intp]
+    queries: npt.NDArray[np.intp]
+
+    def column(self, name: str) -> pa.Array:
+        """Give a column in one piece."""
+        return self.table[name].combine_chunks()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print, and write records."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", action="append", default=[], help="folder or Hub id; may be repeated")
+    parser.add_argument("--dataset", required=True, help="dataset folder or Hub id")
+    parser.add_argument("--blast", action="store_true", help="alignment as well; needs BLAST+")
+    parser.add_argument("--threads", type=int, default=2, help="threads of BLAST+")
+    parser.add_argument("--frames", action="store_true", help="also the mean over the k frame offsets")
+    parser.add_argument("--out", type=Path, required=True, help="folder for results.json and table.md")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    specimens = load_specimens(given.dataset)
+    logger.info("%d rows, (a) %d queries, (b) %d", len(specimens.table), len(specimens.seen), len(specimens.queries))
+    records, lines = [], []
+    for name, species, found in answers(specimens, given):
+        values = {"species 1-NN": species} | scores(specimens, found)
+        about = {"data": f"{given.dataset}, {len(found.query):,} queries", "data_revision": "", "seed": 0}
+        records += make_records(name, values, processes=1, **about)
+        lines.append(row(name, values))
+        logger.info("%s", lines[-1])
+    write(given.out, records, lines, specimens)
+
+
+def load_specimens(dataset: str) -> Specimens:
+    """Read all rows; fillers are no labels."""
+    parts = load_dataset(dataset, "metadata", columns=COLUMNS)
+    tables = [parts[split].data.table for split in SPLIT_NAMES if split in parts]
+    table = pa.concat_tables(tables).combine_chunks()
+    for name in ("genus", "species"):
+        values = [None if value is None or is_filler(value) else value for value in table[name].to_pylist()]
+        table = table.set_column(table.schema.get_field_index(name), name, pa.array(values, pa.string()))
+    split = np.array(table["split"].to_pylist(), object)
+    labelled = np.asarray(table["species"].is_valid())
+    queries = left_out_queries(
+        table["genus"].combine_chunks(), table["species"].combine_chunks(), np.isin(split, ASKED)
+    )
+    seen, train = (np.flatnonzero((split == name) & labelled) for name in ("test", "train"))
+    return Specimens(table, split, seen, train, queries)
+
+
+def answers(specimens: Specimens, given: argparse.Namespace) -> Iterator[tuple[str, float, LeftOut]]:
+    """Give each way's name, its species accuracy (a), and what it found for (b)."""
+    barcodes = specimens.column("dna_barcode")
+    for k in (4, 6):
+        yield (f"counts of {k}-mers", *asked(specimens, count_kmers(barcodes, k)))
+    if given.blast:
+        yield ("alignment (blastn)", *aligned(specimens, given.threads))
+    for name in given.model:
+        config = AutoConfig.from_pretrained(name)
+        encoder = BarcodeEncoder.from_pretrained(name)
+        yield (f"untrained, as {name}", *asked(specimens, untrained(config).embed(barcodes, progress=True)))
+        yield (name, *asked(specimens, encoder.embed(barcodes, progress=True)))
+        if given.frames:
+            frames = tuple(range(encoder.k))
+            vectors = encoder.embed(barcodes, offsets=frames, progress=True)
+            yield (f"{name}, mean of {encoder.k} frames", *asked(specimens, vectors))
+
+
+def untrained(config: object) -> BarcodeEncoder:
+    """Make an encoder of the same shape with fresh weights."""
+    set_seed(0)
+    names = (
+        "hidden_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "intermediate_size",
+        "kmer_size",
+        "token_layout",
+    )
+    shape = {name: getattr(config, name) for name in names}
+    model = BarcodeBertModel(BarcodeBertConfig(**shape), add_pooling_layer=False).eval()
+    return BarcodeEncoder(model, k=shape["kmer_size"], layout=LAYOUTS[shape["token_layout"]])
+
+
+def asked(specimens: Specimens, embeddings: npt.NDArray[np.float32]) -> tuple[float, LeftOut]:
+    """Answer both questions with embeddings."""
+    species = np.array(specimens.table["species"].to_pylist(), object)
+    near = nearest_key(embeddings, specimens.train, specimens.seen)
+    columns = (specimens.column(name) for name in ("genus", "species", "dna_barcode"))
+    found = nearest_other_species(embeddings, *columns, specimens.queries)
+    return float((species[near] == species[specimens.seen]).mean()), found
+
+
+def aligned(specimens: Specimens, threads: int) -> tuple[float, LeftOut]:
+    """Answer both questions with BLAST+."""
+    barcodes = specimens.table["dna_barcode"].to_pylist()
+    species = np.array(specimens.table["species"].to_pylist(), object)
+    hits = blast_hits(barcodes, specimens.seen, specimens.train, threads=threads)
+    best = np.array([hits[place][0][0] if place in hits else -1 for place in specimens.seen.tolist()])
+    right = (best >= 0) & (species[best] == species[specimens.seen])
+    labelled = np.asarray(specimens.table["genus"].is_valid()) & np.asarray(specimens.table["species"].is_valid())
+    hits = blast_hits(barcodes, specimens.queries, np.flatnonzero(labelled), threads=threads)
+    columns = (specimens.column(name) for name in ("genus", "species", "dna_barcode"))
+    return float(right.mean()), nearest_by_hits(hits, *columns, specimens.queries)
+
+
+def scores(specimens: Specimens, found: LeftOut) -> dict[str, float]:
+    """Give the accuracies of (b), by specimen and by genus, with an interval, apart for kinds of names."""
+    species, genus = (specimens.column(name).take(pa.array(found.query)) for name in ("species", "genus"))
+    linnaean = np.array([is_linnaean(name) for name in species.to_pylist()])
+    low, high = resampled_species(found.right, species)
+    return {
+        "genus": float(found.right.mean()),
+        "genus, low": low,
+        "genus, high": high,
+        "genus, mean over genera": mean_over_groups(found.right, genus),
+        "genus, Linnaean names": float(found.right[linnaean].mean()),
+        "genus, placeholder names": float(found.right[~linnaean].mean()),
+        "keys left out": float(found.same_barcode.sum()),
+    }
+
+
+def row(name: str, values: dict[str, float]) -> str:
+    """Write a row of the table."""
+    shares = [f"{100 * values[key]:.1f}" for key in ("species 1-NN", "genus")]
+    interval = f"{100 * values['genus, low']:.1f}–{100 * values['genus, high']:.1f}"
+    keys = ("genus, mean over genera", "genus, Linnaean names", "genus, placeholder names")
+    return f"| {' | '.join([name, *shares, interval, *(f'{100 * values[key]:.1f}' for key in keys)])} |"
+
+
+def write(folder: Path, records: list[Record], lines: list[str], specimens: Specimens) -> None:
+    """Write records and table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    left_out = int(next(one.value for one in records if one.metric == "keys left out"))
+    head = (
+        "| | (a) species 1-NN, % | (b) genus, other species, % | 95 % interval | mean over genera | Linnaean | "
+        "placeholder |\n|---|---:|---:|---:|---:|---:|---:|\n"
+    )
+    foot = (
+        f"\n\n(a) {len(specimens.seen):,} specimens of `test` against {len(specimens.train):,} of `train`. "
+        f"(b) {len(specimens.queries):,} queries; {left_out:,} keys with a query's exact barcode under another name "
+        "were left out; intervals from resampling species.\n"
+    )
+    (folder / "table.md").write_text(head + "\n".join(lines) + foot, encoding="utf-8")
+    (folder / "results.json").write_text(json.dumps([asdict(one) for one in records], indent=2), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
