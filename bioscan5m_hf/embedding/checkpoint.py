@@ -78,6 +78,7 @@ class Checkpoint:
             "revision": self.revision,
             "digest": self.digest,
             "max_nucleotides": self.max_nucleotides,
+            "folder": self.folder,
         }
 
     def weights(self) -> dict[str, Tensor]:

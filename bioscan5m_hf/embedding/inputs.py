@@ -43,7 +43,7 @@ class Input:
         for batch in self._read(labels, rows):
             texts = [batch.column(name).cast(pa.string()) for name in batch.schema.names]
             texts[1] = pc.fill_null(texts[1], "")
-            texts[2:] = [_without_fillers(names) for names in texts[2:]]
+            texts[2:] = [without_fillers(names) for names in texts[2:]]
             yield pa.record_batch(texts, names=batch.schema.names)
 
     def _read(self, labels: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
@@ -114,6 +114,12 @@ def open_input(path: str | Path, split: str | None = None, *, revision: str | No
     return opened
 
 
-def _without_fillers(names: pa.Array) -> pa.Array:
+def without_fillers(names: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Give null for fillers, which stand for missing labels.
+
+    Examples:
+        >>> without_fillers(pa.array(["unassigned Sciaridae", "Apinae", None])).to_pylist()
+        [None, 'Apinae', None]
+    """
     filler = pc.fill_null(pc.match_substring_regex(names, FILLER), False)
     return pc.if_else(filler, pa.scalar(None, pa.string()), names)

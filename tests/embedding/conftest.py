@@ -37,5 +37,5 @@ def classifier_folder(common, dataset, labels):
     torch.manual_seed(0)
     model = BarcodeBertForSequenceClassification(BarcodeBertConfig(kmer_size=4, labels=labels, **SIZE))
     model.eval().save_pretrained(folder)
-    Lineages.from_taxonomy(load_taxonomy(dataset), labels, "bioscan-5m").save(folder)
+    Lineages.from_dataset(dataset, labels).save(folder)
     return folder

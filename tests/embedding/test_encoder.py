@@ -16,7 +16,8 @@ from transformers import BertConfig, BertModel
 
 from bioscan5m_hf.dna import encode_kmers
 from bioscan5m_hf.embedding.checkpoint import CheckpointError, open_checkpoint
-from bioscan5m_hf.embedding.encoder import BarcodeEncoder, as_texts, batches_by_length
+from bioscan5m_hf.embedding.encoder import BarcodeEncoder
+from bioscan5m_hf.embedding.kmer_model import as_texts, batches_by_length
 from bioscan5m_hf.models.barcodebert import (
     BarcodeBertConfig,
     BarcodeBertForMaskedLM,

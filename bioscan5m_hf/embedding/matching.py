@@ -1,0 +1,183 @@
+"""Names by the nearest key specimens, with what convinces a biologist: which specimen, how alike, and what else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from .alignment import compare
+from .calibration import Mode, Thresholds
+from .encoder import BarcodeEncoder
+from .files import BARCODE, PROCESSID
+from .keys import KeySet
+from .naming import Evidence, check_columns, lineage_columns, ranks_up, supported
+from .neighbours import Nearest, search
+from .quality import CHECKS, prepare
+
+
+@dataclass
+class Matching:
+    """Naming by the nearest key specimens.
+
+    Without thresholds (see `use`) no names are given, but all that is known of the nearest specimens.
+
+    Args:
+        encoder: the model.
+        keys: labelled specimens.
+        rank: the narrowest rank at which a name is given.
+        offsets: frame offsets that are averaged over.
+        batch_size: reads computed together.
+        block: reads in memory at a time.
+    """
+
+    encoder: BarcodeEncoder
+    keys: KeySet
+    rank: str
+    offsets: Sequence[int] = (0,)
+    batch_size: int = 512
+    block: int = 8192
+    mode: Mode = field(default="neighbours", init=False)
+    thresholds: Thresholds | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.ranks = tuple(rank for rank in ranks_up(self.rank) if self.keys.names[rank])
+        if self.rank not in self.ranks:
+            raise ValueError(f"no key specimen has a name at the rank {self.rank}: ask for another rank")
+        self.restrict({})
+
+    def restrict(self, within: Mapping[str, Sequence[str]]) -> None:
+        """Let only keys within some taxa be found, as `KeySet.restrict` does."""
+        self.keys.restrict(within)
+        self.counts = {rank: self.keys.counts(rank) for rank in self.ranks}
+
+    def use(self, thresholds: Thresholds | None) -> None:
+        """Use these thresholds, or by default those in the model's folder.
+
+        Raises:
+            ValueError: they were fitted for something else.
+        """
+        if thresholds is not None:
+            thresholds.check(self.origin, self.mode)
+        self.thresholds = thresholds or Thresholds.beside(self.encoder.folder, self.origin, self.mode)
+
+    @property
+    def k(self) -> int:
+        """Bases of a k-mer."""
+        return self.encoder.k
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """What names are given with."""
+        return self.encoder.origin(self.offsets) | {
+            "keys": self.keys.origin.get("source", ""),
+            "key_split": self.keys.origin.get("split", ""),
+        }
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the table of names."""
+        return [
+            *(PROCESSID, "rank", "name", "similarity", "share_right", "key_specimens"),
+            *lineage_columns(self.rank),
+            *("nearest_processid", "nearest_bin", "nearest_name", "nearest_similarity", "identity", "overlap"),
+            *("runner_up", "runner_up_processid", "runner_up_similarity"),
+            *CHECKS,
+        ]
+
+    def weigh(self, barcodes: pa.Array) -> Mapping[str, Evidence]:
+        """Give the nearest name at the asked rank and at all above it.
+
+        Args:
+            barcodes: usable ones, shape (n,).
+        """
+        return self._evidence(self._search(barcodes)[1])
+
+    def names(self, batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+        """Name the reads of a batch: a row for each, in their order.
+
+        Args:
+            batch: with `processid` and `dna_barcode`.
+        """
+        prepared = prepare(batch.column(BARCODE), self.k)
+        usable = np.flatnonzero(prepared.usable)
+        reads = prepared.barcodes.take(pa.array(usable))
+        overall, found = self._search(reads)
+        evidence = self._evidence(found)
+        deepest = supported(evidence, self.thresholds, len(usable))
+        answers = self._answers(reads.to_pylist(), overall, found, deepest)
+        row_of = dict(zip(usable.tolist(), answers, strict=True))
+        ids, checks = batch.column(PROCESSID).to_pylist(), check_columns(prepared)
+        for place, (identity, about) in enumerate(zip(ids, checks, strict=True)):
+            yield {PROCESSID: identity, **about, **row_of.get(place, {})}
+
+    def _search(self, barcodes: pa.Array) -> tuple[Nearest, dict[str, Nearest]]:
+        vectors = self.encoder.embed(barcodes, self.batch_size, offsets=self.offsets, cleaned=False)
+        return search(vectors, self.keys, self.ranks, device=self.encoder.model.device)
+
+    def _evidence(self, found: Mapping[str, Nearest]) -> dict[str, Evidence]:
+        evidence = {}
+        for rank, nearest in found.items():
+            codes = np.where(nearest.place >= 0, self.keys.codes[rank][nearest.place], -1).astype(np.int64)
+            scores = np.where(nearest.tied, -np.inf, nearest.similarity)
+            evidence[rank] = Evidence(self.keys.names[rank], codes, scores)
+        return evidence
+
+    def _answers(
+        self, reads: Sequence[str], overall: Nearest, found: Mapping[str, Nearest], deepest: NDArray[np.int64]
+    ) -> list[dict[str, Any]]:
+        """Say what is known of each usable read."""
+        at = [self.ranks[max(place, 0)] for place in deepest]
+        behind = [found[rank].place[row] for row, rank in enumerate(at)]
+        others = [found[rank].other[row] for row, rank in enumerate(at)]
+        places = np.array([*overall.place, *behind, *others], np.int64)
+        known = places >= 0
+        fetched = iter(self.keys.rows(places[known]))
+        rows = [next(fetched) if there else None for there in known]
+        count = len(reads)
+        answers = []
+        for row, (read, rank) in enumerate(zip(reads, at, strict=True)):
+            nearest, own, other = rows[row], rows[count + row], rows[2 * count + row]
+            answer = self._specimen(read, nearest, float(overall.similarity[row]))
+            if other is not None:
+                similarity = float(found[rank].other_similarity[row])
+                answer |= {
+                    "runner_up": other[rank],
+                    "runner_up_processid": other[PROCESSID],
+                    "runner_up_similarity": similarity,
+                }
+            if deepest[row] >= 0 and own is not None:
+                answer |= self._name(rank, own, float(found[rank].similarity[row]))
+            answers.append(answer)
+        return answers
+
+    def _specimen(self, read: str, nearest: Mapping[str, str | None] | None, similarity: float) -> dict[str, Any]:
+        if nearest is None:
+            return {}
+        alike = compare(read, nearest[BARCODE] or "")
+        return {
+            "nearest_processid": nearest[PROCESSID],
+            "nearest_bin": nearest["dna_bin"],
+            "nearest_name": next((nearest[rank] for rank in ranks_up("species") if nearest[rank]), None),
+            "nearest_similarity": similarity,
+            "identity": alike.identity,
+            "overlap": alike.overlap,
+        }
+
+    def _name(self, rank: str, own: Mapping[str, str | None], similarity: float) -> dict[str, Any]:
+        name = own[rank]
+        share = None if self.thresholds is None else self.thresholds.ranks[rank].share_right(similarity)
+        lineage = {above: own[above] for above in ranks_up(rank)}
+        behind = int(self.counts[rank][self.keys.names[rank].index(name)]) if name is not None else None
+        return {
+            **lineage,
+            "rank": rank,
+            "name": name,
+            "similarity": similarity,
+            "share_right": share,
+            "key_specimens": behind,
+        }

@@ -1,0 +1,142 @@
+"""What both ways of naming share: evidence per rank, the deepest rank it supports, and the fitting of thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ..errors import Bioscan5mError
+from ..taxonomy import LABELS, RANKS, check_rank
+from .calibration import LEAST, SHARE, Mode, Scored, Thresholds, fit_thresholds
+from .files import BARCODE
+from .inputs import Input
+from .quality import CHECKS, Prepared, prepare
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The best name of each read at one rank.
+
+    Args:
+        names: all names of the rank.
+        codes: the best one of each read, -1 where there is none; shape (n,).
+        scores: how good it is; -inf where there is none, or where another is as good; shape (n,).
+    """
+
+    names: Sequence[str]
+    codes: NDArray[np.int64]
+    scores: NDArray[np.floating]
+
+
+class Namer(Protocol):
+    """A way of naming reads."""
+
+    mode: Mode
+    block: int
+
+    @property
+    def k(self) -> int:
+        """Bases that a read must have."""
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """What names are given with: model, weights, frames, keys."""
+
+    def weigh(self, barcodes: pa.Array) -> Mapping[str, Evidence]:
+        """Give the evidence at the asked rank and all above it, from narrow to wide."""
+
+
+def ranks_up(rank: str) -> tuple[str, ...]:
+    """List a rank and those above it, from narrow to wide.
+
+    Examples:
+        >>> ranks_up("order")
+        ('order', 'class', 'phylum')
+    """
+    check_rank(rank)
+    return tuple(reversed(LABELS[: LABELS.index(rank) + 1]))
+
+
+def supported(evidence: Mapping[str, Evidence], thresholds: Thresholds | None, reads: int) -> NDArray[np.int64]:
+    """Find the deepest rank at which each read can be named.
+
+    Args:
+        evidence: rank → evidence, from narrow to wide.
+        thresholds: None supports nothing.
+        reads: n.
+
+    Returns:
+        Place of the rank in `evidence`, -1 where no rank is supported; shape (n,).
+    """
+    deepest = np.full(reads, -1, np.int64)
+    if thresholds is None:
+        return deepest
+    for place, (rank, found) in enumerate(evidence.items()):
+        good = (found.codes >= 0) & thresholds.accepts(rank, found.scores)
+        deepest[(deepest < 0) & good] = place
+    return deepest
+
+
+def calibrate(
+    namer: Namer, labelled: Input, *, share: float = SHARE, least: int = LEAST, progress: bool = False
+) -> Thresholds:
+    """Fit thresholds on labelled specimens that the model and the keys do not know.
+
+    A specimen counts at the ranks at which it has a name. To learn how species without keys fare, some of them must
+    be of such species: fit on `val+val_unseen` with the keys of `train`.
+
+    Args:
+        namer: how names are given.
+        labelled: records with labels.
+        share: which share of the given names has to be right.
+        least: names that are needed for a threshold.
+        progress: show a bar, in a terminal.
+
+    Raises:
+        Bioscan5mError: no record has a usable barcode and a name.
+    """
+    from tqdm import tqdm
+
+    collected: dict[str, list[Scored]] = {}
+    with tqdm(total=labelled.count(), unit=" reads", disable=None if progress else True, leave=False) as bar:
+        for batch in labelled.batches(labels=LABELS, rows=namer.block):
+            prepared = prepare(batch.column(BARCODE), namer.k)
+            usable = pa.array(np.flatnonzero(prepared.usable))
+            if len(usable):
+                for rank, found in namer.weigh(prepared.barcodes.take(usable)).items():
+                    collected.setdefault(rank, []).append(_scored(found, batch.column(rank).take(usable)))
+            bar.update(len(batch))
+    scored = {rank: _joined(parts) for rank, parts in collected.items()}
+    if not any(len(scores) for scores, _ in scored.values()):
+        raise Bioscan5mError(f"{labelled.name} holds no record with a usable barcode and a name: nothing to fit on")
+    origin = namer.origin | {"fitted_on": labelled.name, "split": labelled.split or ""}
+    return Thresholds(namer.mode, share, fit_thresholds(scored, share=share, least=least), origin)
+
+
+def check_columns(prepared: Prepared) -> list[dict[str, Any]]:
+    """Give the columns about each read, as they are written."""
+    rows: list[dict[str, Any]] = prepared.checks.select(CHECKS).to_pylist()
+    for row in rows:
+        row["warnings"] = " ".join(row["warnings"])
+    return rows
+
+
+def lineage_columns(rank: str) -> list[str]:
+    """List the columns of a lineage from wide to the asked rank."""
+    return [name for name in (*RANKS, *LABELS[len(RANKS) :]) if LABELS.index(name) <= LABELS.index(rank)]
+
+
+def _scored(found: Evidence, truth: pa.Array) -> Scored:
+    known = np.asarray(truth.is_valid())
+    code = {name: place for place, name in enumerate(found.names)}
+    right = np.array([code.get(name, -2) for name in truth.to_pylist()], np.int64) == found.codes
+    return found.scores[known], right[known]
+
+
+def _joined(parts: Sequence[Scored]) -> Scored:
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
