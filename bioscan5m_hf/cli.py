@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from . import cli_models
 from .data.packages import IMAGE_PACKAGES, METADATA_MEMBERS
 from .errors import Bioscan5mError, OutputError
 from .splits import METASPLITS, SPLIT_NAMES
@@ -224,6 +225,9 @@ def say(text: str) -> None:
     from tqdm import tqdm
 
     tqdm.write(text)
+
+
+cli_models.register(app)
 
 
 def main() -> None:

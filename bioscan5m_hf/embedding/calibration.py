@@ -24,6 +24,9 @@ LEAST = 20
 """Given names from which a threshold is fitted, at least: of fewer, a share right means little."""
 
 BINS = 10
+_NOISE = 1e-6
+"""Scores this far below a threshold reach it: float32 sums of other batches differ by about as much."""
+
 _FORMAT = 1
 _BOUND = {"weights": "another model", "frame_offsets": "other frame offsets"}
 
@@ -151,7 +154,7 @@ class Thresholds:
             scores: shape (n,).
         """
         threshold = self.ranks[rank].threshold if rank in self.ranks else None
-        return np.zeros(len(scores), bool) if threshold is None else scores.astype(np.float64) >= threshold
+        return np.zeros(len(scores), bool) if threshold is None else scores.astype(np.float64) >= threshold - _NOISE
 
 
 Scored: TypeAlias = tuple[NDArray[np.floating], NDArray[np.bool_]]
@@ -182,6 +185,16 @@ def fit_thresholds(
     return {
         rank: _fit(np.asarray(scores, np.float64), right, share, least) for rank, (scores, right) in scored.items()
     }
+
+
+def check_share(share: float) -> None:
+    """Refuse what is no share.
+
+    Raises:
+        ValueError: it lies outside of 0 … 1.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share is {share}: use a number above 0 and up to 1, such as {SHARE}")
 
 
 def _fit(scores: NDArray[np.float64], right: NDArray[np.bool_], share: float, least: int) -> RankThreshold:

@@ -54,15 +54,19 @@ class Lineages:
 
         Args:
             tables: with some of the columns of `LABELS`, and `records` where a row stands for several.
-            labels: rank → names whose lineages are wanted.
+            labels: rank → names whose lineages are wanted; those of the names above them are kept as well.
             source: where the records come from.
         """
         counted = _count(tables)
+        wanted = {check_rank(rank): set(names) for rank, names in labels.items()}
         found: dict[str, dict[str, list[str | None]]] = {}
-        for rank, names in labels.items():
-            higher = LABELS[: LABELS.index(check_rank(rank))]
-            columns = [_most_common(counted, rank, names, above) for above in higher]
-            found[rank] = {name: [column.get(name) for column in columns] for name in names}
+        for place, rank in reversed(list(enumerate(LABELS))):
+            names = sorted(wanted.get(rank, ()))
+            columns = [_most_common(counted, rank, names, above) for above in LABELS[:place]]
+            if names:
+                found[rank] = {name: [column.get(name) for column in columns] for name in names}
+            for above, column in zip(LABELS, columns, strict=False):
+                wanted.setdefault(above, set()).update(column.values())
         return cls(found, source)
 
     @classmethod

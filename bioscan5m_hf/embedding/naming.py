@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import Bioscan5mError
 from ..taxonomy import LABELS, RANKS, check_rank
-from .calibration import LEAST, SHARE, Mode, Scored, Thresholds, fit_thresholds
+from .calibration import LEAST, SHARE, Mode, Scored, Thresholds, check_share, fit_thresholds
 from .files import BARCODE
 from .inputs import Input
 from .quality import CHECKS, Prepared, prepare
@@ -99,9 +99,11 @@ def calibrate(
 
     Raises:
         Bioscan5mError: no record has a usable barcode and a name.
+        ValueError: a share outside of 0 … 1.
     """
     from tqdm import tqdm
 
+    check_share(share)
     collected: dict[str, list[Scored]] = {}
     with tqdm(total=labelled.count(), unit=" reads", disable=None if progress else True, leave=False) as bar:
         for batch in labelled.batches(labels=LABELS, rows=namer.block):

