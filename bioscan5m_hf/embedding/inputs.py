@@ -51,7 +51,7 @@ class Input:
             yield from read_sequences(self.name, labels=labels, rows=rows)
             return
         columns = [PROCESSID, BARCODE, *labels]
-        for file in self._files():
+        for file in self._files(self.source):
             for table in read_tables(file, columns):
                 yield from table.select(columns).combine_chunks().to_batches(rows)
 
@@ -59,9 +59,8 @@ class Input:
         """Tell the number of records, where it is known without reading them."""
         if self.source is None:
             return count_records(Path(self.name))
-        if not all(split in self.source.rows for split in self._splits()):
-            return None
-        return sum(self.source.rows[split] for split in self._splits())
+        counts = [self.source.rows.get(split) for split in self._splits(self.source)]
+        return None if None in counts else sum(filter(None, counts))
 
     def identity(self) -> str:
         """Give a digest that changes when the records may have changed: of names, sizes and dates of the files."""
@@ -69,19 +68,16 @@ class Input:
             path = Path(self.name).resolve()
             seen: list[object] = [str(path), path.stat().st_size, path.stat().st_mtime_ns]
         else:
-            origins = [getattr(self.source.files[split], "origin_metadata", None) for split in self._splits()]
-            seen = [self.source.path, self._splits(), self._files(), origins]
+            splits = self._splits(self.source)
+            origins = [getattr(self.source.files[split], "origin_metadata", None) for split in splits]
+            seen = [self.source.path, splits, self._files(self.source), origins]
         return hashlib.sha256(json.dumps(seen, default=str).encode()).hexdigest()[:32]
 
-    def _splits(self) -> tuple[str, ...]:
-        if self.source is None or self.split is None:
-            return ()
-        return self.source.choose_splits(self.split)
+    def _splits(self, source: Source) -> tuple[str, ...]:
+        return source.choose_splits(self.split or "all")
 
-    def _files(self) -> list[str]:
-        return (
-            [] if self.source is None else [str(file) for name in self._splits() for file in self.source.files[name]]
-        )
+    def _files(self, source: Source) -> list[str]:
+        return [str(file) for split in self._splits(source) for file in source.files[split]]
 
 
 def open_input(path: str | Path, split: str | None = None, *, revision: str | None = None) -> Input:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
@@ -28,7 +29,7 @@ _EVEN = 0.9
 
 
 @dataclass
-class KmerModel:
+class KmerModel(ABC):
     """A model that reads barcodes as k-mers and gives one row of numbers for each.
 
     Args:
@@ -56,9 +57,9 @@ class KmerModel:
         self.model.eval()
 
     @property
+    @abstractmethod
     def width(self) -> int:
         """Numbers in a row."""
-        raise NotImplementedError
 
     @property
     def frames(self) -> tuple[int, ...]:
@@ -131,8 +132,9 @@ class KmerModel:
             given: NDArray[np.float32] = self._compute(tokens, attended).float().cpu().numpy()
         return given
 
+    @abstractmethod
     def _compute(self, tokens: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
-        raise NotImplementedError
+        """Give the rows, (n, width), of ids and mask, (n, length)."""
 
 
 def as_texts(barcodes: Barcodes, *, cleaned: bool) -> pa.Array:

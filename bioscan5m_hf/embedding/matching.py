@@ -134,30 +134,31 @@ class Matching:
         at = [self.ranks[max(place, 0)] for place in deepest]
         behind = [found[rank].place[row] for row, rank in enumerate(at)]
         others = [found[rank].other[row] for row, rank in enumerate(at)]
-        places = np.array([*overall.place, *behind, *others], np.int64)
-        known = places >= 0
-        fetched = iter(self.keys.rows(places[known]))
-        rows = [next(fetched) if there else None for there in known]
+        specimens = self._specimens([*overall.place, *behind, *others])
         count = len(reads)
         answers = []
         for row, (read, rank) in enumerate(zip(reads, at, strict=True)):
-            nearest, own, other = rows[row], rows[count + row], rows[2 * count + row]
+            nearest, own, other = specimens[row], specimens[count + row], specimens[2 * count + row]
             answer = self._specimen(read, nearest, float(overall.similarity[row]))
-            if other is not None:
+            if other:
                 similarity = float(found[rank].other_similarity[row])
                 answer |= {
                     "runner_up": other[rank],
                     "runner_up_processid": other[PROCESSID],
                     "runner_up_similarity": similarity,
                 }
-            if deepest[row] >= 0 and own is not None:
+            if deepest[row] >= 0:
                 answer |= self._name(rank, own, float(found[rank].similarity[row]))
             answers.append(answer)
         return answers
 
-    def _specimen(self, read: str, nearest: Mapping[str, str | None] | None, similarity: float) -> dict[str, Any]:
-        if nearest is None:
-            return {}
+    def _specimens(self, places: Sequence[np.int64]) -> list[dict[str, str | None]]:
+        """Read key specimens; an empty one for -1."""
+        given = np.array(places, np.int64)
+        fetched = iter(self.keys.rows(given[given >= 0]))
+        return [next(fetched) if place >= 0 else {} for place in given]
+
+    def _specimen(self, read: str, nearest: Mapping[str, str | None], similarity: float) -> dict[str, Any]:
         alike = compare(read, nearest[BARCODE] or "")
         return {
             "nearest_processid": nearest[PROCESSID],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -337,3 +338,9 @@ def test_a_fetched_repository_is_the_one_of_the_client(hub, repo_id, stock):
     encoder = BarcodeEncoder.from_pretrained(repo_id)
     assert snapshot_download(repo_id).endswith(encoder.revision)
     assert encoder.digest == BarcodeEncoder.from_pretrained(stock).digest
+
+
+def test_without_the_libraries_of_models_the_pip_line_is_given(stock, monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ModuleNotFoundError, match=r"models need transformers: pip install 'bioscan5m-hf\[models\]'"):
+        BarcodeEncoder.from_pretrained(stock)

@@ -1,5 +1,6 @@
 """Files of barcodes are read whole, in order, in blocks; what cannot be read is said with file, row and record id."""
 
+import dataclasses
 import gzip
 
 import pyarrow as pa
@@ -42,7 +43,7 @@ def test_tables_of_text(tmp_path, suffix, comma):
         ["\ufeffprocessid", "note", "nucleotides", "genus"],
         *([key, '"a, b"', value, ""] for key, value in READS.items()),
     ]
-    path = write(tmp_path / f"reads{suffix}", "\r\n".join(comma.join(row) for row in rows) + "\r\n")
+    path = write(tmp_path / f"reads{suffix}", "\r\n".join(comma.join(row) for row in rows) + "\r\n\r\n")
     read = table(path, labels=["genus"])
     assert dict(zip(read["processid"].to_pylist(), read["dna_barcode"].to_pylist(), strict=True)) == READS
     assert read["genus"].null_count == 4
@@ -131,6 +132,8 @@ def test_a_dataset_is_read_like_a_file(dataset):
     assert len(read) == source.count() == len(expected)
     for name in ("processid", "dna_barcode", "dna_bin"):
         assert read[name].to_pylist() == expected[name].to_pylist()
+    silent = dataclasses.replace(source, source=dataclasses.replace(source.source, rows={}))
+    assert silent.count() is None
     assert source.identity() == open_input(dataset, "val+test").identity() != open_input(dataset, "val").identity()
 
 

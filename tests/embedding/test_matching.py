@@ -137,6 +137,20 @@ def test_only_allowed_taxa_are_found(encoder, keys, specimens):
         assert nearest["order"] == good[0]["order"]
 
 
+def test_where_no_allowed_key_has_a_name_at_the_rank_the_specimen_is_still_given(encoder, tmp_path):
+    path = tmp_path / "keys.fasta"
+    path.write_text(">K1 order=Diptera\nACGTACGTACGTAA\n>K2 order=Araneae;genus=Aus\nACGGACTTACGTCC\n")
+    naming = Matching(encoder, embed_keys(encoder, open_input(path)), "genus")
+    naming.restrict({"order": ["Diptera"]})
+    naming.use(Thresholds("neighbours", 0.95, {"order": SURE, "genus": SURE}, naming.origin))
+    (row,) = naming.names(batch_of([], Q="ACGTACGTACGTAA"))
+    assert (row["nearest_processid"], row["rank"], row["name"]) == ("K1", "order", "Diptera")
+    assert "runner_up" not in row
+    (row,) = naming.names(batch_of([], Q="GGGTTTCCATACAC"))
+    assert row["nearest_processid"] == "K1"
+    assert "name" not in row
+
+
 def test_thresholds_are_fitted_on_reads_that_the_keys_do_not_hold(encoder, dataset, keys):
     naming = Matching(encoder, keys, "species")
     fitted = calibrate(naming, open_input(dataset, "val+val_unseen"), share=0.9, least=1)

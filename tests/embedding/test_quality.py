@@ -1,5 +1,7 @@
 """Reads made ready: cleaned, turned to the forward strand, and unusable ones found."""
 
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -64,3 +66,9 @@ def test_identity_and_overlap():
 def test_unlike_barcodes_are_far_from_identical():
     rng = np.random.default_rng(1)
     assert compare(draw(rng, 300), draw(rng, 658)).identity < 75
+
+
+def test_alignment_without_edlib_gives_the_pip_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "edlib", None)
+    with pytest.raises(ModuleNotFoundError, match=r"edlib: pip install 'bioscan5m-hf\[models\]'"):
+        compare("ACGT", "ACGT")
