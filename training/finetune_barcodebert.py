@@ -19,7 +19,7 @@ from bioscan5m_hf.learning.batches import Sampler
 from bioscan5m_hf.learning.command import command_line, read_arguments, start_accelerator
 from bioscan5m_hf.learning.finetuning import FinetuningRecipe, NamingTask, class_names, mean_accuracy
 from bioscan5m_hf.learning.masking import Framing
-from bioscan5m_hf.learning.meter import Meter, grouped
+from bioscan5m_hf.learning.meter import Meter, compile_model, grouped
 from bioscan5m_hf.learning.run import CHECKPOINTS, Run, check_recipe
 from bioscan5m_hf.learning.sources import load_table
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertForSequenceClassification
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     if recipe.freeze:
         model.bert.requires_grad_(False)
     if recipe.compile:
-        model.compile()
+        compile_model(model)
     optimizer = torch.optim.AdamW(grouped(model, recipe.weight_decay), lr=recipe.peak_learning_rate, fused=True)
     model, optimizer = accelerator.prepare(model, optimizer)
     set_seed(recipe.seed, device_specific=True)

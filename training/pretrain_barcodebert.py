@@ -17,7 +17,7 @@ from bioscan5m_hf.hub.push import push
 from bioscan5m_hf.learning import report
 from bioscan5m_hf.learning.batches import Sampler
 from bioscan5m_hf.learning.command import command_line, read_arguments, start_accelerator
-from bioscan5m_hf.learning.meter import Meter, grouped
+from bioscan5m_hf.learning.meter import Meter, compile_model, grouped
 from bioscan5m_hf.learning.pretraining import PretrainingRecipe, Task, Validation, masked_accuracy
 from bioscan5m_hf.learning.run import Run, check_recipe
 from bioscan5m_hf.learning.sources import load_table
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     if recipe.gradient_checkpointing:
         model.activation_checkpointing_enable()
     if recipe.compile:
-        model.compile()
+        compile_model(model)
     optimizer = torch.optim.AdamW(grouped(model, recipe.weight_decay), lr=recipe.peak_learning_rate, fused=True)
     model, optimizer = accelerator.prepare(model, optimizer)
     set_seed(recipe.seed, device_specific=True)

@@ -122,6 +122,18 @@ def memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
+def compile_model(model: torch.nn.Module) -> None:
+    """Compile a model in place; its names and classes stay.
+
+    Args:
+        model: the model.
+    """
+    # lengths, rests of epochs and batches with padding are graphs of their own; beyond the limit torch falls back to
+    # the plain model without a word
+    torch._dynamo.config.recompile_limit = 64
+    model.compile()
+
+
 def grouped(model: torch.nn.Module, weight_decay: float) -> list[dict[str, object]]:
     """Group the parameters that learn for AdamW: matrices decay, biases and norms do not.
 

@@ -1,4 +1,4 @@
-"""Barcodes as one memory-mapped file of bases, each once, from which k-mer ids in any reading frame are cut."""
+"""Barcodes as one memory-mapped file, two bits a base, from which k-mer ids in any reading frame are cut."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,13 +26,15 @@ from .masking import Integers, Windows
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Raised where the same inputs give other files."""
 
 UNKNOWN = 4
-"""Code of anything but a base; A, C, G, T are 0 … 3. It is the one bit that no base has."""
+"""Code of anything but a base; A, C, G, T are 0 … 3."""
 
-_CODES, _STARTS, _ROWS, _ABOUT = "codes.bin", "starts.npy", "rows.arrow", "about.json"
+_PACKED, _PLACES, _ROWS, _ABOUT = "bases.bin", "places.npz", "rows.arrow", "about.json"
+_TAIL = bytes(MAX_NUCLEOTIDES // 4 + 8)
+"""Follows the last barcode, so that a piece as long as the longest can be read from any start."""
 
 
 class TableError(Bioscan5mError):
@@ -49,14 +51,23 @@ class BarcodeTable:
     """Barcodes on disk; only the pages that are read are in memory, and the system can take them back.
 
     Args:
-        codes: the bases of all barcodes in a row, uint8: 0 … 3 for A, C, G, T, and `UNKNOWN`.
-        bounds: where each barcode starts, and where the last one ends, shape (n + 1,).
+        packed: the bases of all barcodes, uint8: four to a byte, the first in its high bits; each barcode starts with
+            a byte of its own.
+        starts: first base of each barcode, counting four to a byte, shape (n,).
+        lengths: its bases, shape (n,).
+        unknown: where, counted from its barcode's first base, something stands that is no base; barcode by barcode.
+        unknown_bounds: where the barcodes' parts of `unknown` start and end, shape (n + 1,).
+        keys: a 128-bit hash of each barcode (and its labels), uint64 of shape (n, 2).
         rows: processid, and labels where there are any; one row for each barcode.
         about: what it was made from, and what was left out.
     """
 
-    codes: npt.NDArray[np.uint8]
-    bounds: Integers
+    packed: npt.NDArray[np.uint8]
+    starts: Integers
+    lengths: Integers
+    unknown: npt.NDArray[np.int32]
+    unknown_bounds: Integers
+    keys: Keys
     rows: pa.Table
     about: dict[str, Any] = field(default_factory=dict)
 
@@ -70,17 +81,12 @@ class BarcodeTable:
         folder = Path(folder)
         with pa.memory_map(str(folder / _ROWS)) as mapped:
             rows = pa.ipc.open_file(mapped).read_all()
-        codes = np.memmap(folder / _CODES, np.uint8, "r")
-        return cls(codes, np.load(folder / _STARTS), rows, json.loads((folder / _ABOUT).read_text()))
+        packed = np.memmap(folder / _PACKED, np.uint8, "r")
+        with np.load(folder / _PLACES) as places:
+            return cls(packed=packed, rows=rows, about=json.loads((folder / _ABOUT).read_text()), **places)
 
     def __len__(self) -> int:
-        return len(self.bounds) - 1
-
-    @property
-    def lengths(self) -> Integers:
-        """Bases of each barcode, shape (n,)."""
-        lengths: Integers = np.diff(self.bounds)
-        return lengths
+        return len(self.starts)
 
     def processids(self, rows: npt.NDArray[np.integer]) -> list[str]:
         """Give the specimens of some rows.
@@ -104,32 +110,43 @@ class BarcodeTable:
         """
         meaning = LAYOUTS[layout]
         longest = int(windows.tokens.max(initial=0))
-        if not longest:
-            return np.empty((len(rows), 0), np.int64)
+        ids = np.empty((len(rows), longest), np.int64)
+        if not ids.size:
+            return ids
+        first, phase = np.divmod(self.starts[rows] + windows.starts, 4)
         # every piece as long as the longest: what follows it in the file, another barcode, is padded over below
-        pieces = np.lib.stride_tricks.sliding_window_view(self.codes, longest * k)
-        bases = pieces[self.bounds[rows] + windows.starts].reshape(len(rows), longest, k)
-        ids = bases[:, :, 0].astype(np.int32)
-        for place in range(1, k):
-            ids <<= 2
-            ids += bases[:, :, place]
+        pieces = np.lib.stride_tricks.sliding_window_view(self.packed, (k * longest + 3) // 4 + 3)[first]
+        for shift in range(4):
+            same = phase == shift
+            ids[same] = _kmers(pieces[same], shift, longest, k)
         ids += meaning.first
-        unknown = bases >= UNKNOWN
-        if unknown.any():
-            ids[unknown.any(axis=2)] = meaning.unknown
+        row, token = self._unknown_tokens(rows, windows, k)
+        ids[row, token] = meaning.unknown
         ids[np.arange(longest) >= windows.tokens[:, None]] = meaning.pad
-        whole: Integers = ids.astype(np.int64)
-        return whole
+        return ids
 
-    def keys(self) -> set[tuple[int, int]]:
-        """Give a 128-bit hash of every barcode's bases."""
-        letters = np.frombuffer(b"ACGTN", np.uint8)
-        found: set[tuple[int, int]] = set()
-        for start in range(0, len(self), _BLOCK):
-            bounds = self.bounds[start : start + _BLOCK + 1]
-            data = letters[self.codes[bounds[0] : bounds[-1]]]
-            found.update(_pairs(text_keys(_strings(data, bounds - bounds[0]))))
-        return found
+    def _unknown_tokens(self, rows: Integers, windows: Windows, k: int) -> tuple[Integers, Integers]:
+        """Give row and token of what is no base within the windows."""
+        start, stop = self.unknown_bounds[rows], self.unknown_bounds[rows + 1]
+        counts = stop - start
+        row = np.repeat(np.arange(len(rows)), counts)
+        nth = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        token = (self.unknown[start[row] + nth] - windows.starts[row]) // k
+        inside = (token >= 0) & (token < windows.tokens[row])
+        return row[inside], token[inside]
+
+
+def _kmers(pieces: npt.NDArray[np.uint8], shift: int, longest: int, k: int) -> npt.NDArray[np.int32]:
+    """Read k-mers from packed bases, of which the first `shift` are skipped; a k-mer lies within three bytes."""
+    bits = 2 * (shift + k * np.arange(longest))
+    byte, down = bits // 8, 24 - 2 * k - bits % 8
+    joined = pieces[:, byte].astype(np.int32)
+    for following in (1, 2):
+        joined <<= 8
+        joined |= pieces[:, byte + following]
+    joined >>= down.astype(np.int32)
+    joined &= (1 << 2 * k) - 1
+    return joined
 
 
 def make_table(
@@ -151,7 +168,7 @@ def make_table(
         folder: where tables are kept, each in a folder named by a digest of `inputs`.
         layout: `standard` reads lower case and U as bases, `original` does not.
         inputs: what the rows depend on, as JSON knows it.
-        without: leave out the barcodes of this table.
+        without: leave out the barcodes of this table, which has no labels.
         labels: columns that are kept, and told apart when barcodes are equal.
 
     Raises:
@@ -174,7 +191,7 @@ def make_table(
         beside = place.with_name(f".{digest}.{os.getpid()}")
         beside.mkdir(parents=True)
         try:
-            counts = _write(tables, beside, folds, labels, set() if without is None else without.keys())
+            counts = _write(tables, beside, folds, labels, set(_whole(without.keys)) if without else set())
             about = {"digest": digest, "inputs": what, **counts}
             (beside / _ABOUT).write_text(json.dumps(about, indent=2))
             if not about["barcodes"]:
@@ -190,41 +207,74 @@ def make_table(
     return BarcodeTable.open(place)
 
 
-_BLOCK = 10_000
-"""Barcodes encoded together."""
-
-
 def _write(
-    tables: Iterable[pa.Table], folder: Path, folds: bool, labels: Sequence[str], seen: set[tuple[int, int]]
+    tables: Iterable[pa.Table], folder: Path, folds: bool, labels: Sequence[str], seen: set[int]
 ) -> dict[str, int]:
     schema = pa.schema([(PROCESSID, pa.string()), *((name, pa.string()) for name in labels)])
-    given, missing, lengths = 0, 0, [np.zeros(1, np.int64)]
-    with (folder / _CODES).open("wb") as codes, pa.OSFile(str(folder / _ROWS), "wb") as file:
+    given, missing, parts = 0, 0, [_EMPTY]
+    with (folder / _PACKED).open("wb") as packed, pa.OSFile(str(folder / _ROWS), "wb") as file:
         with pa.ipc.new_file(file, schema) as rows:
             for table in tables:
-                given += len(table)
                 barcodes = _stripped(table[BARCODE], folds)
                 present = np.asarray(pc.greater(pc.binary_length(barcodes), 0))
-                missing += len(table) - int(present.sum())
+                given, missing = given + len(table), missing + len(table) - int(present.sum())
                 data, ends = _codes(barcodes, folds)
-                keep = present & _first_of_equal(data, ends, table, labels, seen)
-                codes.write(data[np.repeat(keep, np.diff(ends))].tobytes())
-                lengths.append(np.diff(ends)[keep])
+                keys = _keys(data, ends, table, labels)
+                keep = present & _first_of_equal(keys, present, seen)
+                data, lengths = data[np.repeat(keep, np.diff(ends))], np.diff(ends)[keep]
+                written, unknown, unknowns = _pack(data, lengths)
+                packed.write(written)
+                parts.append(_Part(lengths, unknown, unknowns, keys[keep]))
                 chosen = table.select(schema.names).filter(pa.array(keep)).cast(schema)
                 rows.write_table(chosen.combine_chunks())
-        codes.write(bytes(MAX_NUCLEOTIDES))  # so that a piece as long as the longest can be read from any start
-    bounds = np.cumsum(np.concatenate(lengths))
-    np.save(folder / _STARTS, bounds)
-    kept = len(bounds) - 1
-    counts = {"barcodes": kept, "bases": int(bounds[-1]), "specimens": given}
+        packed.write(_TAIL)
+    whole = _Part(*map(np.concatenate, zip(*parts, strict=True)))
+    padded = -(-whole.lengths // 4) * 4
+    np.savez(
+        folder / _PLACES,
+        starts=np.cumsum(padded) - padded,
+        lengths=whole.lengths,
+        unknown=whole.unknown,
+        unknown_bounds=np.concatenate([[0], np.cumsum(whole.unknowns)]),
+        keys=whole.keys,
+    )
+    kept = len(whole.lengths)
+    counts = {"barcodes": kept, "bases": int(whole.lengths.sum()), "specimens": given}
     return counts | {"without_barcode": missing, "repeated": given - missing - kept}
+
+
+class _Part(NamedTuple):
+    """Some barcodes: lengths, places of what is no base, how many of these each has, hashes."""
+
+    lengths: Integers
+    unknown: npt.NDArray[np.int32]
+    unknowns: Integers
+    keys: Keys
+
+
+_EMPTY = _Part(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64), np.empty((0, 2), np.uint64))
+
+
+def _pack(data: npt.NDArray[np.uint8], lengths: Integers) -> tuple[bytes, npt.NDArray[np.int32], Integers]:
+    """Pack codes four to a byte; give the bytes, the places of what is no base, and how many each barcode has."""
+    starts = np.cumsum(lengths) - lengths
+    padded = -(-lengths // 4) * 4
+    within = np.arange(len(data)) - np.repeat(starts, lengths)
+    spread = np.zeros(int(padded.sum()), np.uint8)
+    spread[within + np.repeat(np.cumsum(padded) - padded, lengths)] = data & 3
+    four = spread.reshape(-1, 4)
+    packed = four[:, 0] << 6 | four[:, 1] << 4 | four[:, 2] << 2 | four[:, 3]
+    odd = data == UNKNOWN
+    unknowns = np.bincount(np.repeat(np.arange(len(lengths)), lengths)[odd], minlength=len(lengths))
+    return packed.tobytes(), within[odd].astype(np.int32), unknowns
 
 
 def _stripped(barcodes: pa.ChunkedArray, folds: bool) -> pa.Array:
     whole = pc.fill_null(barcodes.combine_chunks(), "").cast(pa.large_string())
-    if pc.sum(pc.binary_length(whole)) != pc.sum(pc.utf8_length(whole)):
-        whole = pc.replace_substring_regex(whole, r"[^\x00-\x7f]", "N")  # one letter, however many bytes it has
-    return pc.utf8_rtrim(whole, characters="Nn" if folds else "N")
+    stripped = pc.utf8_rtrim(whole, characters="Nn" if folds else "N")
+    if pc.sum(pc.binary_length(stripped)) != pc.sum(pc.utf8_length(stripped)):
+        stripped = pc.replace_substring_regex(stripped, r"[^\x00-\x7f]", "-")  # one sign, however many bytes it has
+    return stripped
 
 
 def _codes(barcodes: pa.Array, folds: bool) -> tuple[npt.NDArray[np.uint8], Integers]:
@@ -238,27 +288,28 @@ def _codes(barcodes: pa.Array, folds: bool) -> tuple[npt.NDArray[np.uint8], Inte
     return meaning[content], ends - ends[0]
 
 
-def _first_of_equal(
-    data: npt.NDArray[np.uint8], ends: Integers, table: pa.Table, labels: Sequence[str], seen: set[tuple[int, int]]
-) -> npt.NDArray[np.bool_]:
-    """Tell which barcodes have not been seen yet, and remember them."""
-    texts = _strings(np.frombuffer(b"ACGTN", np.uint8)[data], ends)
+def _keys(data: npt.NDArray[np.uint8], ends: Integers, table: pa.Table, labels: Sequence[str]) -> Keys:
+    """Hash barcodes and labels."""
+    letters = np.frombuffer(b"ACGTN", np.uint8)[data]
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(ends)), pa.py_buffer(letters)]
+    texts = pa.Array.from_buffers(pa.large_string(), len(ends) - 1, buffers)
     if labels:
         named = [pc.fill_null(table[name].combine_chunks(), "").cast(pa.large_string()) for name in labels]
         texts = pc.binary_join_element_wise(texts, *named, pa.scalar("\t", pa.large_string()))
-    first = np.zeros(len(table), bool)
-    for place, key in enumerate(_pairs(text_keys(texts))):
-        if key not in seen:
+    return text_keys(texts)
+
+
+def _first_of_equal(keys: Keys, present: npt.NDArray[np.bool_], seen: set[int]) -> npt.NDArray[np.bool_]:
+    """Tell which hashes have not been seen yet, and remember them."""
+    first = np.zeros(len(keys), bool)
+    for place, key in enumerate(_whole(keys)):
+        if present[place] and key not in seen:
             seen.add(key)
             first[place] = True
     return first
 
 
-def _strings(data: npt.NDArray[np.uint8], bounds: Integers) -> pa.Array:
-    buffers = [None, pa.py_buffer(np.ascontiguousarray(bounds)), pa.py_buffer(data)]
-    return pa.Array.from_buffers(pa.large_string(), len(bounds) - 1, buffers)
-
-
-def _pairs(keys: Keys) -> list[tuple[int, int]]:
+def _whole(keys: Keys) -> list[int]:
+    """Give 128-bit hashes as Python's integers, which a set holds in 100 bytes each."""
     high, low = keys.T.tolist() if len(keys) else ([], [])
-    return list(zip(high, low, strict=True))
+    return [upper << 64 | lower for upper, lower in zip(high, low, strict=True)]

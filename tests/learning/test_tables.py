@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from invented_tables import rows_of, table_of
 
 from bioscan5m_hf.dna import encode_kmers
-from bioscan5m_hf.learning import tables
 from bioscan5m_hf.learning.masking import Framing, Windows
 from bioscan5m_hf.learning.tables import BarcodeTable, TableError, make_table
 
@@ -135,14 +134,15 @@ def test_a_folder_that_cannot_be_named_is_an_error(tmp_path, monkeypatch):
         make_table(rows(), tmp_path, layout="standard", inputs={})
 
 
-def test_many_blocks_are_joined(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "_BLOCK", 2)
+def test_many_blocks_are_joined(tmp_path):
     barcodes = ["ACGT" * n for n in range(1, 8)]
     parts = [rows_of(barcodes[:3]), rows_of([None]), rows_of(barcodes[3:]).slice(1), rows_of([])]
     table = make_table(parts, tmp_path, layout="standard", inputs={})
     assert table.lengths.tolist() == [4, 8, 12, 20, 24, 28]
-    assert len(table.keys()) == 6
-    assert isinstance(BarcodeTable.open(next(tmp_path.iterdir())).codes, np.memmap)
+    assert len(np.unique(table.keys, axis=0)) == 6
+    assert isinstance(BarcodeTable.open(next(tmp_path.iterdir())).packed, np.memmap)
+    whole_barcodes = [barcodes[place] for place in (0, 1, 2, 4, 5, 6)]
+    assert table.ids(*whole(table, 4), 4, "standard").tolist() == encode_kmers(whole_barcodes, 4).ids.tolist()
 
 
 def test_no_rows_and_empty_windows_give_no_ids(tmp_path):
