@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -176,7 +176,7 @@ def info(dataset: Annotated[str, typer.Argument(help="Dataset folder, or reposit
 
 @app.command()
 def push(
-    dataset: Dataset,
+    folder: Annotated[Path, typer.Argument(help="Dataset folder, or model repository (it has a config.json).")],
     repository: Annotated[str, typer.Argument(help="namespace/name on the Hub (HF_ENDPOINT is respected).")],
     create_pr: Annotated[
         bool, typer.Option("--create-pr", help="Propose the change to somebody else's repository.")
@@ -188,12 +188,25 @@ def push(
     from .data.card import readable_bytes
     from .hub.push import push as upload
 
-    report = upload(dataset, repository, create_pr=create_pr, private=private, message=message)
+    kind: Literal["model", "dataset"] = "model" if (folder / "config.json").is_file() else "dataset"
+    report = upload(folder, repository, repo_type=kind, create_pr=create_pr, private=private, message=message)
     say(
         f"{len(report.uploaded)} files uploaded ({readable_bytes(report.bytes)}), {len(report.deleted)} deleted, "
         f"{len(report.unchanged)} unchanged"
     )
     say(report.url)
+
+
+@app.command()
+def assemble(
+    source: Annotated[Path, typer.Argument(help="Card and architecture, such as models/barcodebert-5m.")],
+    weights: Annotated[Path, typer.Option(help="Folder that training or conversion left.")],
+    to: Annotated[Path, typer.Option(help="Folder to write; `bioscan5m push` sends it.")],
+) -> None:
+    """Put a model repository together: card, architecture, weights, tokenizer, and the records of its results."""
+    from .hub.assemble import assemble as put_together
+
+    say(f"{put_together(source, weights, to)}: send it with `bioscan5m push {to} ORG/NAME`")
 
 
 @app.command()

@@ -74,6 +74,23 @@ def test_push(bioscan5m, dataset, hub, repo_id):
     assert "README.md" in hub.files(repo_id)
 
 
+def test_assemble_and_push_a_model(bioscan5m, hub, repo_id, tmp_path):
+    from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertModel
+    from bioscan5m_hf.models.barcodebert.export_barcodebert import save_stock
+
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    save_stock(BarcodeBertModel(BarcodeBertConfig(kmer_size=2, **size)), tmp_path / "weights")
+    source = tmp_path / "source"
+    shutil.copytree(ROOT / "models" / "barcodebert-5m", source)
+    (source / "config.json").write_text('{"model_type": "bert", "kmer_size": 2}')
+    status, out, _ = bioscan5m("assemble", source, "--weights", tmp_path / "weights", "--to", tmp_path / "repository")
+    assert (status, "bioscan5m push" in out) == (0, True)
+    status, out, _ = bioscan5m("push", tmp_path / "repository", repo_id)
+    assert status == 0
+    assert f"{hub.url}/{repo_id}" in out
+    assert {"config.json", "model.safetensors", "README.md"} <= set(hub.files(repo_id, "model"))
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
