@@ -23,8 +23,8 @@ CSV_NOTE = (
     "zip"
 )
 WHY = (
-    "not met in this run, whose build includes starting and importing three processes and the sampling of their memory, "
-    "20 times a second; the row on building times the same without them"
+    "not met in this run, whose build includes starting and importing three processes and the sampling of their "
+    "memory, 20 times a second; the row on building times the same without them"
 )
 FLAT_NOTE = "flat: ten times the rows may take at most twice the memory (keys of all rows are held, 40 bytes a row)"
 STREAM_NOTE = (
