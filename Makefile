@@ -6,7 +6,7 @@ BIN := .venv/bin
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 8
 
-demo: .venv/base  ## the main job on an invented release, into ./demo
+demo: .venv/train  ## the main job on an invented release, into ./demo
 	$(BIN)/bioscan5m demo demo
 
 test: .venv/dev  ## all tests
@@ -30,6 +30,10 @@ bench: .venv/dev  ## speed and memory beside the peer, into benchmarks/
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.11"'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -e .
+	@touch $@
+
+.venv/train: .venv/base
+	$(BIN)/pip install --quiet -e '.[train]'
 	@touch $@
 
 .venv/dev: .venv/base

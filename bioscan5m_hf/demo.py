@@ -15,7 +15,9 @@ from .errors import Bioscan5mError, OutputError
 
 
 SPECIMENS = 2000
-SHEET = "specimens.png"
+SHEET, MODEL, EMBEDDINGS = "specimens.png", "barcodebert-demo", "test_unseen.parquet"
+RECIPE = "demo.yaml"
+TRAINING = Path(__file__).resolve().parents[1] / "training"
 MARK = ".bioscan5m-demo"
 
 _STREAM = """
@@ -91,12 +93,38 @@ def stream(folder: Path) -> None:
     subprocess.run([sys.executable, "-c", _STREAM], cwd=folder, env=environment, check=True)
 
 
+def pretrain(folder: Path) -> None:
+    """Train a small BarcodeBERT on the barcodes, as a user would start it."""
+    words = ["--config", str(TRAINING / "configs" / RECIPE), "--dataset", str(folder / "bioscan-5m")]
+    _python(folder, TRAINING / "pretrain_barcodebert.py", *words, "--output", str(folder / MODEL))
+
+
+def embed(folder: Path) -> None:
+    """Embed the barcodes of `test_unseen` into a Parquet file."""
+    words = [str(folder / "bioscan-5m"), "--model", str(folder / MODEL), "--split", "test_unseen"]
+    _python(folder, "-m", "bioscan5m_hf.cli", "embed", *words, "--out", str(folder / EMBEDDINGS))
+
+
+def compare(folder: Path) -> None:
+    """Ask for the genus of specimens whose species is left out, of the model and of what it has to beat."""
+    words = ["--model", str(folder / MODEL), "--dataset", str(folder / "bioscan-5m"), "--frames"]
+    _python(folder, TRAINING / "measure_barcodebert.py", *words, "--out", str(folder / "measured"))
+    say((folder / "measured" / "table.md").read_text(encoding="utf-8"))
+
+
+def _python(folder: Path, *words: object) -> None:
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8", "TOKENIZERS_PARALLELISM": "false"}
+    done = subprocess.run([sys.executable, *map(str, words)], cwd=folder, env=environment, check=False)
+    if done.returncode:
+        raise Bioscan5mError(f"{' '.join(map(str, words[:2]))} failed: see above")
+
+
 def summarise(folder: Path) -> None:
     """Print the split table, and where the files are."""
     from .data.info import info, render
 
     say(render(info(folder / "bioscan-5m"), specimens=0))
-    for name in ("release", "bioscan-5m", SHEET):
+    for name in ("release", "bioscan-5m", SHEET, MODEL, EMBEDDINGS):
         say(f"{folder / name}")
 
 
@@ -106,6 +134,9 @@ STAGES = (
     Stage("every promise checked", 30, verify),
     Stage("a contact sheet", 10, draw),
     Stage("load_dataset(\"bioscan-5m\", streaming=True) in a fresh process", 20, stream),
+    Stage("a small BarcodeBERT, trained on the barcodes without their labels", 180, pretrain),
+    Stage("bioscan5m embed: barcodes → vectors", 40, embed),
+    Stage("genus by the nearest specimen of another species: the model and what it has to beat", 60, compare),
     Stage("what is there now", 5, summarise),
 )  # fmt: skip
 
@@ -123,9 +154,12 @@ def run(folder: Path | str) -> None:
     mark = folder / MARK
     if folder.exists() and not mark.exists() and any(folder.iterdir()):
         raise OutputError(f"{folder} is not empty and holds no earlier demonstration: name a new or empty folder")
+    if not TRAINING.is_dir():
+        raise Bioscan5mError("the demonstration trains a model with training/, which is in a clone of the repository")
+    folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     mark.touch()
-    for name in ("release", "bioscan-5m"):
+    for name in ("release", "bioscan-5m", MODEL, "measured"):
         shutil.rmtree(folder / name, ignore_errors=True)
     started = time.monotonic()
     for number, stage in enumerate(STAGES, 1):

@@ -82,6 +82,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     specimens = load_specimens(given.dataset)
+    if not len(specimens.queries) or not len(specimens.seen):
+        raise SystemExit(f"{given.dataset} has no labelled specimens to ask: `test`, and genera of two species")
     logger.info("%d rows, (a) %d queries, (b) %d", len(specimens.table), len(specimens.seen), len(specimens.queries))
     records, lines = [], []
     for name, species, found in answers(specimens, given):
