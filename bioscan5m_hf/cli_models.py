@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,10 @@ from .taxonomy import LABELS
 
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from .embedding.classification import Classification
+    from .embedding.inputs import Input
     from .embedding.matching import Matching
 
 Rank = StrEnum("Rank", [(name, name) for name in LABELS])  # type: ignore[misc]
@@ -75,8 +79,6 @@ def embed(
     average_frames: Frames = False,
 ) -> None:
     """Embed barcodes: processid and embedding, and in the file's metadata what made them."""
-    from tqdm import tqdm
-
     from .embedding.encoder import BarcodeEncoder
     from .embedding.inputs import open_input
     from .embedding.vectors import write_parquet
@@ -85,9 +87,8 @@ def embed(
     encoder = BarcodeEncoder.from_pretrained(model, revision, device, dtype.value)
     offsets = encoder.frames if average_frames else (0,)
     origin = encoder.origin(offsets) | {"source": records.name, "split": records.split or ""}
-    with tqdm(total=records.count(), unit=" barcodes", disable=None, leave=False) as bar:
-        batches = encoder.embed_batches(records.batches(), batch_size, offsets=offsets)
-        rows = write_parquet(out, (batch for batch in batches if bar.update(len(batch)) or True), origin)
+    batches = encoder.embed_batches(_shown(records), batch_size, offsets=offsets)
+    rows = write_parquet(out, batches, origin)
     say(f"{out}: {rows:,} embeddings of {encoder.width} numbers, by {encoder.name} ({encoder.revision})")
 
 
@@ -206,6 +207,16 @@ def calibrate(
         right = f", {100 * found.right / found.accepted:.1f} % right" if found.accepted else ""
         say(f"{name:<10} {from_:<18} {found.accepted:,} of {found.asked:,} named{right}")
     say(str(out))
+
+
+def _shown(records: Input) -> Iterator[pa.RecordBatch]:
+    """Give the records, with a bar in a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(total=records.count(), unit=" barcodes", disable=None, leave=False) as bar:
+        for batch in records.batches():
+            yield batch
+            bar.update(len(batch))
 
 
 def _classification(

@@ -148,14 +148,24 @@ def test_thresholds_beside_the_model_are_used(bioscan5m, classifier_folder, data
     assert all(row["phylum"] for row in read(out))
 
 
-def test_convert(bioscan5m, parity, tmp_path):
+@pytest.mark.parametrize("name", ["k4", "k6"])
+def test_a_converted_model_embeds_as_the_original_pools(bioscan5m, parity, tmp_path, name):
     out = tmp_path / "model"
-    status, printed, _ = bioscan5m("convert", "barcodebert", parity / "barcodebert" / "original_k4.pt", out)
-    assert status == 0
-    assert str(out) in printed
-    cases = json.loads((parity / "barcodebert" / "io_k4.json").read_text())
-    assert BarcodeEncoder.from_pretrained(out).k == 4
-    assert cases
+    status, printed, _ = bioscan5m("convert", "barcodebert", parity / "barcodebert" / f"original_{name}.pt", out)
+    assert (status, str(out) in printed) == (0, True)
+    items = json.loads((parity / "barcodebert" / f"io_{name}.json").read_text())["items"].values()
+    expected = [item for item in items if "masked_mean_pool" in item]
+    encoder = BarcodeEncoder.from_pretrained(out)
+    vectors = encoder.embed([item["sequence"] for item in expected], cleaned=False)
+    assert len(expected) > 5
+    np.testing.assert_allclose(vectors, [item["masked_mean_pool"] for item in expected], atol=2e-5)
+
+
+def test_convert_takes_what_a_file_does_not_say(bioscan5m, parity, tmp_path):
+    checkpoint = parity / "barcodebert" / "original_v1_k4.pt"
+    assert "give heads=" in bioscan5m("convert", "barcodebert", checkpoint, tmp_path / "model")[2]
+    assert bioscan5m("convert", "barcodebert", checkpoint, tmp_path / "model", "--heads", 2)[0] == 0
+    assert BarcodeEncoder.from_pretrained(tmp_path / "model").layout.name == "standard"
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,10 @@ def test_batches_hold_barcodes_of_about_one_length_and_each_once():
         assert len(rows) <= 64
         assert tokens[rows].min() >= 0.9 * tokens[rows].max() - 1
     assert list(batches_by_length(pa.array([], pa.string()), 4, 660, 64)) == []
+    bounded = list(batches_by_length(pa.array(["A" * length for length in lengths]), 4, 660, 64, 400))
+    assert sorted(np.concatenate(bounded).tolist()) == list(range(500))
+    assert max(len(rows) * tokens[rows].max() for rows in bounded) <= 400
+    assert [len(rows) for rows in batches_by_length(pa.array(["A" * 660] * 2), 4, 660, 64, 100)] == [1, 1]
 
 
 def test_equal_barcodes_are_computed_once(encoder, monkeypatch):
