@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.util
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import Bioscan5mError
-from .recipe import add_flags, from_flags
+from .recipe import RecipeError, add_flags, from_flags
 
 
 if TYPE_CHECKING:
@@ -87,9 +88,15 @@ def start_accelerator(precision: str, watching: Watching, folder: Path) -> Accel
         precision: `fp32` or `bf16`.
         watching: names the trackers.
         folder: of the model, where trackers write.
+
+    Raises:
+        RecipeError: a tracker is not installed.
     """
     from accelerate import Accelerator
 
+    absent = [name for name in watching.log_with if importlib.util.find_spec(name) is None]
+    if absent:
+        raise RecipeError(f"--log-with {absent[0]}: it is not installed; pip install {' '.join(absent)}")
     accelerator = Accelerator(
         mixed_precision={"fp32": "no"}.get(precision, precision),
         log_with=list(watching.log_with) or None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import random
 import shutil
@@ -158,6 +159,14 @@ def test_bf16_streaming_without_validation(dataset, tmp_path):
     assert torch.isfinite(weights_of(tmp_path)["bert.embeddings.word_embeddings.weight"]).all()
     assert json.loads((tmp_path / "results.json").read_text()) == []
     assert "Nothing was measured" in (tmp_path / "README.md").read_text()
+
+
+def test_a_tracker_is_told_too_and_an_absent_one_is_named(dataset, tmp_path):
+    pretrain(dataset, tmp_path, "--epochs", 1, "--log-with", "tensorboard")
+    assert list(tmp_path.rglob("events.out.tfevents*"))
+    if importlib.util.find_spec("wandb") is None:
+        with pytest.raises(RecipeError, match="wandb: it is not installed; pip install wandb"):
+            pretrain(dataset, tmp_path / "other", "--log-with", "wandb")
 
 
 @pytest.mark.slow
