@@ -123,7 +123,9 @@ def test_the_wheel_holds_the_package_only(tmp_path):
     subprocess.run(command, check=True, capture_output=True)
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"bioscan5m_hf"}
-    assert {"bioscan5m_hf/py.typed", "bioscan5m_hf/data/card.md.jinja"} <= set(names)
+    assert {"bioscan5m_hf/py.typed", "bioscan5m_hf/data/card.md.jinja", "bioscan5m_hf/learning/card.md.jinja"} <= set(
+        names
+    )
 
 
 def test_every_lower_bound_says_which_feature_needs_it():

@@ -13,6 +13,7 @@ import torch
 from accelerate.utils import set_seed
 from safetensors.torch import load_file, save_file
 
+from bioscan5m_hf.embedding.lineage import Lineages
 from bioscan5m_hf.hub.push import push
 from bioscan5m_hf.learning import report
 from bioscan5m_hf.learning.batches import Sampler
@@ -153,6 +154,7 @@ def finish(run: Run, measured: dict[str, dict[str, float]], epochs: int) -> None
         limits="It knows the names it was trained on and no others: a specimen of another species gets one of them.",
     )
     save_stock(model, run.folder, card=card)
+    Lineages.from_dataset(recipe.dataset, model.config.labels).save(run.folder)
     report.logger.info("saved %s", run.folder)
     if run.watching.push_to_hub:
         report.logger.info("pushed to %s", push(run.folder, run.watching.push_to_hub, repo_type="model").url)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -85,6 +88,22 @@ def test_the_model_gives_scores_for_each_rank(finished):
     card = (finished / "README.md").read_text()
     assert "pipeline_tag: text-classification" in card
     assert "genus_accuracy" in card
+
+
+def test_the_finished_model_names_barcodes_and_what_stands_above_them(finished, dataset, tmp_path):
+    rows = load_dataset(str(dataset), "metadata", split="train").select(range(5))
+    reads = tmp_path / "reads.fasta"
+    lines = (f">{name}\n{barcode}\n" for name, barcode in zip(rows["processid"], rows["dna_barcode"], strict=True))
+    reads.write_text("".join(lines))
+    words = [sys.executable, "-m", "bioscan5m_hf.cli", "predict", str(reads), "--model", str(finished)]
+    subprocess.run([*words, "--rank", "genus", "--out", str(tmp_path / "names.csv")], check=True)
+    with (tmp_path / "names.csv").open(newline="") as stream:
+        named = list(csv.DictReader(stream))
+    assert [row["processid"] for row in named] == rows["processid"]
+    genera = json.loads((finished / "config.json").read_text())["labels"]["genus"]
+    assert all(row["name"] in genera and 0 < float(row["probability"]) <= 1 for row in named)
+    above = json.loads((finished / "taxonomy.json").read_text())["lineages"]["genus"]
+    assert set(above) == set(genera)
 
 
 def test_a_killed_run_goes_on_exactly(finished, pretrained, dataset, tmp_path):
