@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import torch
 from datasets import load_dataset
 from transformers import AutoConfig, set_seed
 
@@ -78,6 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--blast", action="store_true", help="alignment as well; needs BLAST+")
     parser.add_argument("--threads", type=int, default=2, help="threads of BLAST+")
     parser.add_argument("--frames", action="store_true", help="also the mean over the k frame offsets")
+    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"), help="what models compute in")
     parser.add_argument("--out", type=Path, required=True, help="folder for results.json and table.md")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -88,7 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     records, lines = [], []
     for name, species, found in answers(specimens, given):
         values = {"species 1-NN": species} | scores(specimens, found)
-        about = {"data": f"{given.dataset}, {len(found.query):,} queries", "data_revision": "", "seed": 0}
+        about = {"data": f"{Path(given.dataset).name}, {len(found.query):,} queries", "data_revision": "", "seed": 0}
         records += make_records(name, values, processes=1, **about)
         lines.append(row(name, values))
         logger.info("%s", lines[-1])
@@ -121,16 +123,18 @@ def answers(specimens: Specimens, given: argparse.Namespace) -> Iterator[tuple[s
         yield ("alignment (blastn)", *aligned(specimens, given.threads))
     for name in given.model:
         config = AutoConfig.from_pretrained(name)
-        encoder = BarcodeEncoder.from_pretrained(name)
-        yield (f"untrained, as {name}", *asked(specimens, untrained(config).embed(barcodes, progress=True)))
-        yield (name, *asked(specimens, encoder.embed(barcodes, progress=True)))
+        encoder = BarcodeEncoder.from_pretrained(name, dtype=given.dtype)
+        title = Path(name).name
+        fresh = untrained(config, getattr(torch, given.dtype))
+        yield (f"{title}, untrained", *asked(specimens, fresh.embed(barcodes, progress=True)))
+        yield (title, *asked(specimens, encoder.embed(barcodes, progress=True)))
         if given.frames:
             frames = tuple(range(encoder.k))
             vectors = encoder.embed(barcodes, offsets=frames, progress=True)
-            yield (f"{name}, mean of {encoder.k} frames", *asked(specimens, vectors))
+            yield (f"{title}, mean of {encoder.k} frames", *asked(specimens, vectors))
 
 
-def untrained(config: object) -> BarcodeEncoder:
+def untrained(config: object, dtype: torch.dtype) -> BarcodeEncoder:
     """Make an encoder of the same shape with fresh weights."""
     set_seed(0)
     names = (
@@ -142,7 +146,7 @@ def untrained(config: object) -> BarcodeEncoder:
         "token_layout",
     )
     shape = {name: getattr(config, name) for name in names}
-    model = BarcodeBertModel(BarcodeBertConfig(**shape), add_pooling_layer=False).eval()
+    model = BarcodeBertModel(BarcodeBertConfig(**shape), add_pooling_layer=False).eval().to(dtype)
     return BarcodeEncoder(model, k=shape["kmer_size"], layout=LAYOUTS[shape["token_layout"]])
 
 
