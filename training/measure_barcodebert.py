@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> None:
         about = {"data": f"{Path(given.dataset).name}, {len(found.query):,} queries", "data_revision": "", "seed": 0}
         records += make_records(name, values, processes=1, **about)
         lines.append(row(name, values))
-        logger.info("%s", lines[-1])
+        logger.info("%s: %.1f %% of genera", name, 100 * values["genus"])
     write(given.out, records, lines, specimens)
 
 
