@@ -20,7 +20,7 @@ from bioscan5m_hf.learning.batches import Sampler
 from bioscan5m_hf.learning.command import command_line, read_arguments, start_accelerator
 from bioscan5m_hf.learning.finetuning import FinetuningRecipe, NamingTask, class_names, mean_accuracy
 from bioscan5m_hf.learning.masking import Framing
-from bioscan5m_hf.learning.meter import Meter, compile_model, grouped
+from bioscan5m_hf.learning.meter import Meter, choose_attention, compile_model, grouped
 from bioscan5m_hf.learning.run import CHECKPOINTS, Run, check_recipe
 from bioscan5m_hf.learning.sources import load_table
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertForSequenceClassification
@@ -61,6 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     model = BarcodeBertForSequenceClassification.from_pretrained(
         recipe.model, labels=names, classifier_dropout=recipe.dropout
     )
+    choose_attention(model, accelerator.device)
     if recipe.freeze:
         model.bert.requires_grad_(False)
     if recipe.compile:

@@ -1,6 +1,6 @@
 """Measure what a barcode encoder knows of specimens, beside k-mer counts, alignment and an untrained model.
 
-    python training/measure_barcodebert.py --model OUT --dataset bioscan-5m --blast --out measured/
+    python training/measure_barcodebert.py --model OUT --dataset bioscan-5m --blast megablast --out measured/
 
 (a) 1-NN species accuracy of `test` against `train`. (b) For each labelled specimen of `test`, `test_unseen` and
 `other_heldout` whose genus holds two species or more: is the nearest specimen of another species of the same genus?
@@ -19,13 +19,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from datasets import load_dataset
 from transformers import AutoConfig, set_seed
 
 from bioscan5m_hf import BarcodeEncoder
-from bioscan5m_hf.dna import LAYOUTS
-from bioscan5m_hf.evaluation.blast import blast_hits
+from bioscan5m_hf.dna import LAYOUTS, MAX_NUCLEOTIDES, base_codes
+from bioscan5m_hf.evaluation.blast import TASKS, blast_hits
 from bioscan5m_hf.evaluation.counts import count_kmers
 from bioscan5m_hf.evaluation.left_out import (
     LeftOut,
@@ -37,6 +38,7 @@ from bioscan5m_hf.evaluation.left_out import (
     nearest_other_species,
     resampled_species,
 )
+from bioscan5m_hf.learning.profiles import SAMPLE, Profiles
 from bioscan5m_hf.learning.report import Record, make_records
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertModel
 from bioscan5m_hf.splits import SPLIT_NAMES
@@ -45,6 +47,7 @@ from bioscan5m_hf.taxonomy import is_filler
 
 logger = logging.getLogger("measure_barcodebert")
 COLUMNS = ["processid", "dna_barcode", "genus", "species", "split"]
+ROWS = 1_000
 ASKED = ("test", "test_unseen", "other_heldout")
 
 
@@ -76,7 +79,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", action="append", default=[], help="folder or Hub id; may be repeated")
     parser.add_argument("--dataset", required=True, help="dataset folder or Hub id")
-    parser.add_argument("--blast", action="store_true", help="alignment as well; needs BLAST+")
+    parser.add_argument(
+        "--profiles", type=int, metavar="SIZE", help="also what models of this width are taught to tell"
+    )
+    parser.add_argument("--blast", choices=TASKS, help="alignment as well; needs BLAST+")
     parser.add_argument("--threads", type=int, default=2, help="threads of BLAST+")
     parser.add_argument("--frames", action="store_true", help="also the mean over the k frame offsets")
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"), help="what models compute in")
@@ -119,8 +125,10 @@ def answers(specimens: Specimens, given: argparse.Namespace) -> Iterator[tuple[s
     barcodes = specimens.column("dna_barcode")
     for k in (4, 6):
         yield (f"counts of {k}-mers", *asked(specimens, count_kmers(barcodes, k)))
+    if given.profiles:
+        yield (f"profiles of {given.profiles} numbers", *asked(specimens, profiles(specimens, given.profiles)))
     if given.blast:
-        yield ("alignment (blastn)", *aligned(specimens, given.threads))
+        yield (f"alignment ({given.blast})", *aligned(specimens, given.blast, given.threads))
     for name in given.model:
         config = AutoConfig.from_pretrained(name)
         encoder = BarcodeEncoder.from_pretrained(name, dtype=given.dtype)
@@ -132,6 +140,15 @@ def answers(specimens: Specimens, given: argparse.Namespace) -> Iterator[tuple[s
             frames = tuple(range(encoder.k))
             vectors = encoder.embed(barcodes, offsets=frames, progress=True)
             yield (f"{title}, mean of {encoder.k} frames", *asked(specimens, vectors))
+
+
+def profiles(specimens: Specimens, size: int) -> npt.NDArray[np.float32]:
+    """Give the profiles that a model is taught, fitted to the dataset's own barcodes of `pretrain` and `train`."""
+    codes = base_codes(specimens.column("dna_barcode"), MAX_NUCLEOTIDES)
+    learnt = np.flatnonzero(np.isin(specimens.split, ("pretrain", "train")))
+    drawn = np.sort(np.random.default_rng(0).permutation(learnt)[:SAMPLE])
+    made = Profiles.fit(np.array_split(codes[drawn], 1 + len(drawn) // ROWS), size)
+    return np.concatenate([made.of(part) for part in np.array_split(codes, 1 + len(codes) // ROWS)])
 
 
 def untrained(config: object, dtype: torch.dtype) -> BarcodeEncoder:
@@ -159,15 +176,17 @@ def asked(specimens: Specimens, embeddings: npt.NDArray[np.float32]) -> tuple[fl
     return float((species[near] == species[specimens.seen]).mean()), found
 
 
-def aligned(specimens: Specimens, threads: int) -> tuple[float, LeftOut]:
+def aligned(specimens: Specimens, task: str, threads: int) -> tuple[float, LeftOut]:
     """Answer both questions with BLAST+."""
     barcodes = specimens.table["dna_barcode"].to_pylist()
     species = np.array(specimens.table["species"].to_pylist(), object)
-    hits = blast_hits(barcodes, specimens.seen, specimens.train, threads=threads)
+    how = {"task": task, "threads": threads}
+    hits = blast_hits(barcodes, specimens.seen, specimens.train, hits=20, **how)
     best = np.array([hits[place][0][0] if place in hits else -1 for place in specimens.seen.tolist()])
     right = (best >= 0) & (species[best] == species[specimens.seen])
     labelled = np.asarray(specimens.table["genus"].is_valid()) & np.asarray(specimens.table["species"].is_valid())
-    hits = blast_hits(barcodes, specimens.queries, np.flatnonzero(labelled), threads=threads)
+    largest = pc.max(pc.value_counts(specimens.column("species").drop_null()).field("counts")).as_py()
+    hits = blast_hits(barcodes, specimens.queries, np.flatnonzero(labelled), hits=largest + 100, **how)
     columns = (specimens.column(name) for name in ("genus", "species", "dna_barcode"))
     return float(right.mean()), nearest_by_hits(hits, *columns, specimens.queries)
 

@@ -1,4 +1,4 @@
-"""Pretrain a BarcodeBERT on the barcodes of a dataset: masked k-mers, or a masked auto-encoder.
+"""Pretrain a BarcodeBERT on the barcodes of a dataset: masked k-mers, a masked auto-encoder, or profiles as well.
 
     accelerate launch training/pretrain_barcodebert.py --config training/configs/barcodebert-8-4-4.yaml
 
@@ -17,9 +17,10 @@ from bioscan5m_hf.hub.push import push
 from bioscan5m_hf.learning import report
 from bioscan5m_hf.learning.batches import Sampler
 from bioscan5m_hf.learning.command import command_line, read_arguments, start_accelerator
-from bioscan5m_hf.learning.meter import Meter, compile_model, grouped
+from bioscan5m_hf.learning.meter import Meter, choose_attention, compile_model, grouped
 from bioscan5m_hf.learning.pretraining import PretrainingRecipe, Task, Validation, masked_accuracy
-from bioscan5m_hf.learning.run import Run, check_recipe
+from bioscan5m_hf.learning.profiles import Profiles
+from bioscan5m_hf.learning.run import CHECKPOINTS, Run, check_recipe
 from bioscan5m_hf.learning.sources import load_table
 from bioscan5m_hf.learning.tables import BarcodeTable
 from bioscan5m_hf.models.barcodebert import (
@@ -43,15 +44,20 @@ def main(arguments: list[str] | None = None) -> None:
     # The barcodes: encoded by one process of each machine, then memory-mapped by all.
     with accelerator.local_main_process_first():
         table, held_out = load_barcodes(recipe, layout)
+        profiles = None
+        if recipe.objective == "profile":
+            file = output / CHECKPOINTS / f"profiles-{table.about['digest']}.npz"
+            profiles = Profiles.of_table(table, config.hidden_size, recipe.seed, file)
     processes = accelerator.num_processes
     batching = recipe.seed, recipe.batch_size, recipe.micro_batch_size, processes
     sampler = Sampler(table, recipe.framing(k), *batching)
-    task = Task(table, k, layout, recipe.masking, autoencoder, config.loss_positions == "all_bases")
+    task = Task(table, k, layout, recipe.masking, autoencoder, config.loss_positions == "all_bases", profiles)
     validation = held_out and Validation.of(recipe, held_out, k, layout, processes)
 
     # The model: the same weights in all processes, other dropout in each.
     set_seed(recipe.seed)
     model = BarcodeBertForMaskedAutoencoding(config) if autoencoder else BarcodeBertForMaskedLM(config)
+    choose_attention(model, accelerator.device)
     if recipe.gradient_checkpointing:
         model.activation_checkpointing_enable()
     if recipe.compile:
@@ -87,7 +93,7 @@ def train(run: Run, task: Task, validation: Validation | None, mask: int) -> dic
     model.train()
     for step, given in run.steps_from(start, run.steps, lambda share, epoch: task.inputs(share, recipe.seed, epoch)):
         pieces = [piece.to(accelerator.device) for piece in given]
-        meter.add(run.learn(step, pieces), pieces)
+        meter.add(run.learn(step, pieces, task.heads), pieces)
         bar.update()
 
         done = step + 1

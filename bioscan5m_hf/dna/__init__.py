@@ -14,10 +14,12 @@ from .kmers import (
 from .letters import BASES, IUPAC, foreign_letters, only_letters, strip_n
 from .quality import WARNINGS, check
 from .reading import STOP_CODONS
+from .words import CODONS, base_codes, count_words
 
 
 __all__ = [
     "BASES",
+    "CODONS",
     "IUPAC",
     "LAYOUTS",
     "MAX_NUCLEOTIDES",
@@ -27,8 +29,10 @@ __all__ = [
     "WARNINGS",
     "Encoded",
     "Layout",
+    "base_codes",
     "check",
     "clean",
+    "count_words",
     "encode_kmers",
     "foreign_letters",
     "only_letters",

@@ -15,19 +15,29 @@ from ..errors import Bioscan5mError
 
 
 FIELDS = "6 qseqid sseqid bitscore"
-HITS = 2000
-"""Hits asked for: more than any species of the shared barcodes has specimens."""
+TASKS = ("megablast", "blastn")
+"""How hits are looked for: megablast, what `blastn` does unless told otherwise, from words of 28 equal bases; blastn
+from words of 11, which finds more distant relatives and takes several times as long."""
 
 
 def blast_hits(
-    barcodes: Sequence[str], queries: npt.NDArray[np.intp], keys: npt.NDArray[np.intp], *, threads: int = 1
+    barcodes: Sequence[str],
+    queries: npt.NDArray[np.intp],
+    keys: npt.NDArray[np.intp],
+    *,
+    task: str = "megablast",
+    hits: int = 500,
+    threads: int = 1,
 ) -> dict[int, list[tuple[int, float]]]:
-    """Align queries with keys (`blastn`, its defaults for megablast off, best hits first).
+    """Align queries with keys, best hits first.
 
     Args:
         barcodes: all sequences.
         queries: places of the queries.
         keys: places of the keys.
+        task: one of `TASKS`.
+        hits: keys that are reported for each query, at most. To find the nearest specimen of another species, it must
+            exceed the number of specimens of its own.
         threads: that `blastn` may use.
 
     Returns:
@@ -35,7 +45,10 @@ def blast_hits(
 
     Raises:
         Bioscan5mError: BLAST+ is not installed, or failed.
+        ValueError: there is no such task.
     """
+    if task not in TASKS:
+        raise ValueError(f"there is no task {task!r}; use one of {', '.join(TASKS)}")
     if shutil.which("blastn") is None or shutil.which("makeblastdb") is None:
         raise Bioscan5mError("BLAST+ is not installed: on Debian, `apt install ncbi-blast+`")
     with tempfile.TemporaryDirectory() as folder:
@@ -43,14 +56,14 @@ def blast_hits(
             lines = (f">{place}\n{barcodes[place]}\n" for place in places.tolist())
             Path(folder, name).write_text("".join(lines), encoding="ascii")
         _run(["makeblastdb", "-in", "keys", "-dbtype", "nucl", "-out", "keys"], folder)
-        words = ["-task", "blastn", "-strand", "plus", "-max_target_seqs", str(HITS), "-max_hsps", "1"]
+        words = ["-task", task, "-strand", "plus", "-max_target_seqs", str(hits), "-max_hsps", "1"]
         words += ["-num_threads", str(threads), "-outfmt", FIELDS, "-evalue", "1e-20"]
         out = _run(["blastn", "-db", "keys", "-query", "queries", *words], folder)
-    hits: dict[int, list[tuple[int, float]]] = {}
+    found: dict[int, list[tuple[int, float]]] = {}
     for line in out.splitlines():
         query, key, score = line.split("\t")
-        hits.setdefault(int(query), []).append((int(key), float(score)))
-    return {query: sorted(found, key=lambda hit: -hit[1]) for query, found in hits.items()}
+        found.setdefault(int(query), []).append((int(key), float(score)))
+    return {query: sorted(several, key=lambda hit: -hit[1]) for query, several in found.items()}
 
 
 def _run(command: list[str], folder: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..dna import STANDARD, encode_kmers
+from ..dna import base_codes, count_words
 
 
 _READS_AT_ONCE = 2000
@@ -19,7 +19,7 @@ def count_kmers(barcodes: pa.Array | pa.ChunkedArray | Sequence[str | None], k: 
 
     Args:
         barcodes: sequences, shape (n,); upper or lower case.
-        k: length of a k-mer, 2 to 8.
+        k: length of a k-mer, 1 to 8.
 
     Returns:
         Counts, shape (n, 4 ** k), columns in the order of the k-mers' names.
@@ -29,15 +29,8 @@ def count_kmers(barcodes: pa.Array | pa.ChunkedArray | Sequence[str | None], k: 
         [[1.0, 1.0], [0.0, 1.0]]
     """
     strings = barcodes if isinstance(barcodes, pa.Array | pa.ChunkedArray) else pa.array(barcodes, pa.string())
-    counts = np.zeros((len(strings), 4**k), np.float32)
-    longest = 1 + max((len(text) for text in strings.to_pylist() if text), default=k)
+    counts = np.empty((len(strings), 4**k), np.float32)
     for start in range(0, len(strings), _READS_AT_ONCE):
         part = strings.slice(start, _READS_AT_ONCE)
-        for offset in range(k):
-            ids, mask = encode_kmers(part, k, STANDARD, offsets=offset, max_nucleotides=longest)
-            known = mask & (ids >= STANDARD.first)
-            rows, _ = np.nonzero(known)
-            flat = rows * 4**k + ids[known] - STANDARD.first
-            here = counts[start : start + len(part)]
-            here += np.bincount(flat, minlength=here.size).reshape(here.shape)
+        counts[start : start + len(part)] = count_words(base_codes(part), "1" * k)
     return counts

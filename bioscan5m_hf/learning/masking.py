@@ -21,7 +21,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 """Constants of SplitMix64 (Steele, Lea and Flood 2014, doi:10.1145/2660193.2660195; variant 13 of Stafford)."""
 
-ORDER, BATCHES, OFFSET, CROP_LENGTH, CROP_START, MASK, REPLACEMENT, RANDOM_KMER = range(8)
+ORDER, BATCHES, OFFSET, CROP_LENGTH, CROP_START, MASK, REPLACEMENT, RANDOM_KMER, PROFILE = range(9)
 """Purposes: two of them never share a draw."""
 
 

@@ -122,6 +122,20 @@ def memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
+def choose_attention(model: torch.nn.Module, device: torch.device) -> None:
+    """Take eager attention on a CPU, where it is the faster one for rows as short as barcodes.
+
+    The backward pass of the fused kernel is what is slow there: for 110 tokens and a width of 256, a whole step takes
+    1.3 to 1.6 times as long with it (`benchmarks/README.md` has the rows of the published sizes).
+
+    Args:
+        model: of transformers.
+        device: it learns on.
+    """
+    if device.type == "cpu":
+        model.set_attn_implementation("eager")  # type: ignore[operator]
+
+
 def compile_model(model: torch.nn.Module) -> None:
     """Compile a model in place; its names and classes stay.
 

@@ -14,6 +14,7 @@ from ..models.barcodebert import packed_positions
 from .batches import Sampler, Share
 from .inputs import IGNORED, Cut, Inputs, Tensors
 from .masking import Framing, Masking
+from .profiles import Profiles, bases
 from .recipe import RecipeError, check_choice, check_range, option
 from .schedules import SCHEDULES
 from .tables import BarcodeTable
@@ -21,6 +22,9 @@ from .tables import BarcodeTable
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+
+OBJECTIVES = ("mlm", "autoencoder", "profile")
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,9 @@ class PretrainingRecipe:
     streaming: bool = option(False, "read the dataset as a stream, without preparing it on disk")
     output: str = option("barcodebert", "folder of the model; a run that was stopped goes on there")
     architecture: dict[str, Any] = option({}, "fields of BarcodeBertConfig: kmer_size, …")  # noqa: RUF009
-    objective: Literal["mlm", "autoencoder"] = option("mlm", "mlm, or an encoder that sees visible k-mers only")
+    objective: Literal["mlm", "autoencoder", "profile"] = option(
+        "mlm", "mlm; autoencoder: the encoder sees visible k-mers only; profile: its mean tells the barcode's, too"
+    )
     mask_ratio: float = option(0.5, "share of k-mers to be predicted")
     replacements: tuple[float, float, float] = option((1.0, 0.0, 0.0), "shares of these: [MASK], random k-mer, kept")
     random_offset: bool = option(True, "drop 0 … k-1 leading bases at random")
@@ -60,7 +66,7 @@ class PretrainingRecipe:
     save_every: int = option(1000, "steps between checkpoints")
 
     def __post_init__(self) -> None:
-        for name, allowed in (("objective", ("mlm", "autoencoder")), ("schedule", tuple(SCHEDULES))):
+        for name, allowed in (("objective", OBJECTIVES), ("schedule", tuple(SCHEDULES))):
             check_choice(name, getattr(self, name), allowed)
         check_range("mask_ratio", self.mask_ratio, 0.01, 0.99)
         for name in ("batch_size", "save_every"):
@@ -105,6 +111,7 @@ class Task:
         masking: how k-mers are hidden.
         autoencoder: give the model whole rows and say what is hidden, instead of hiding it.
         all_bases: predict visible k-mers, too.
+        profiles: give the model the profile of each barcode, or None.
     """
 
     table: BarcodeTable
@@ -113,6 +120,12 @@ class Task:
     masking: Masking
     autoencoder: bool = False
     all_bases: bool = False
+    profiles: Profiles | None = None
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of what is counted apart in the loss, if there is more than one thing."""
+        return () if self.profiles is None else ("kmers", "profiles")
 
     def inputs(self, share: Share, seed: int, epoch: int) -> Inputs:
         """Give what the model is shown.
@@ -137,7 +150,10 @@ class Task:
             shown = self.masking.replace(seed, epoch, rows, cut.ids, chosen, meaning.mask, kmers)
             labels = torch.from_numpy(np.where(asked, cut.ids, IGNORED))
             tensors |= {"input_ids": torch.from_numpy(shown), "labels": labels}
-        return cut.inputs(share, [int(asked.sum())], tensors)
+        if self.profiles is None:
+            return cut.inputs(share, [int(asked.sum())], tensors)
+        tensors["profile"] = torch.from_numpy(self.profiles.of(bases(self.table, rows)))
+        return cut.inputs(share, [int(asked.sum()), len(rows)], tensors)
 
 
 _PACKED = 8
@@ -250,4 +266,4 @@ def _hidden_only(piece: Inputs, mask: int) -> Inputs:
     hidden &= labels != IGNORED
     tensors = piece.tensors | {"labels": labels.masked_fill(~hidden, IGNORED)}
     tensors["predicted"] = packed_positions(hidden, _PACKED)
-    return piece._replace(tensors=tensors, predicted=(int(hidden.sum()),))
+    return piece._replace(tensors=tensors, predicted=(int(hidden.sum()), *piece.predicted[1:]))

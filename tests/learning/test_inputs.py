@@ -14,6 +14,7 @@ from bioscan5m_hf.learning.inputs import IGNORED
 from bioscan5m_hf.learning.masking import Framing, Masking
 from bioscan5m_hf.learning.meter import compile_model
 from bioscan5m_hf.learning.pretraining import PretrainingRecipe, Task, Validation, masked_accuracy
+from bioscan5m_hf.learning.profiles import Profiles, bases
 from bioscan5m_hf.learning.report import code_version, front_matter
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertForMaskedLM
 
@@ -64,6 +65,18 @@ def test_there_is_a_mask_where_there_is_padding_only(table):
     assert found.pop(0) is None
     ((padding, mask),) = found.items()
     assert int((mask == 0).sum()) == padding
+
+
+def test_profiles_are_those_of_the_whole_barcodes_and_counted_apart(table):
+    profiles = Profiles.fit([bases(table, np.arange(len(table)))], size=3)
+    task = Task(table, 4, "standard", Masking(), profiles=profiles)
+    sampler = Sampler(table, Framing(4, crop=(16, 20)), 0, 3)
+    share = sampler.epoch(0).shares(0, 0)[0]
+    inputs = task.inputs(share, 0, 0)
+    assert np.array_equal(inputs.tensors["profile"].numpy(), profiles.of(bases(table, share.rows)))
+    assert inputs.predicted == (int((inputs.tensors["labels"] != IGNORED).sum()), 3)
+    assert task.heads == ("kmers", "profiles")
+    assert Task(table, 4, "standard", Masking()).heads == ()
 
 
 def test_an_autoencoder_is_shown_whole_rows_and_which_positions_are_hidden(table):

@@ -416,3 +416,61 @@ def test_a_model_for_other_k_mers_is_refused(tmp_path):
     save_stock(build(BarcodeBertModel), tmp_path)
     with pytest.raises(Exception, match="vocab_size is 19, but 3-mers in the layout 'standard' need 67"):
         BarcodeBertModel.from_pretrained(tmp_path, kmer_size=3)
+
+
+# -- profiles
+
+
+PROFILE = torch.nn.functional.one_hot(torch.arange(4), 16) * torch.tensor([[1.0], [2.0], [3.0], [4.0]])
+
+
+def test_the_loss_is_that_of_the_k_mers_and_of_the_profiles():
+    model = build(BarcodeBertForMaskedLM, profile_weight=3.0)
+    ids, mask, _, labels = batch()
+    mean = masked_mean(model.bert(ids, attention_mask=mask).last_hidden_state, mask)
+    apart = 3 * (1 - torch.nn.functional.cosine_similarity(mean, PROFILE)).mean().item()
+    kmers = model(ids, attention_mask=mask, labels=labels).loss.item()
+    both = model(ids, attention_mask=mask, labels=labels, profile=PROFILE)
+    assert both.loss.item() == pytest.approx(kmers + apart, abs=1e-5)
+    assert both.correct is not None
+    assert model(ids, attention_mask=mask, profile=PROFILE).loss.item() == pytest.approx(apart, abs=1e-5)
+
+
+def test_losses_of_profiles_add_up_over_batches():
+    model = build(BarcodeBertForMaskedLM)
+    ids, mask, _, labels = batch()
+    whole = model(ids, attention_mask=mask, labels=labels, profile=PROFILE).loss.item()
+    counts = {"kmers": (labels >= 0).sum(), "profiles": torch.tensor(4)}
+    parts = [
+        model(ids[row], attention_mask=mask[row], labels=labels[row], profile=PROFILE[row], num_items_in_batch=counts)
+        for row in (slice(0, 1), slice(1, 4))
+    ]
+    assert sum(part.loss.item() for part in parts) == pytest.approx(whole, abs=1e-5)
+
+
+def test_a_step_with_profiles_compiles_into_one_graph():
+    model = build(BarcodeBertForMaskedLM).train()
+    ids, mask, hidden, labels = batch()
+    given = {"attention_mask": mask, "labels": labels, "predicted": packed_positions(hidden), "profile": PROFILE}
+    torch._dynamo.reset()
+    loss = torch.compile(model, fullgraph=True, backend="aot_eager")(ids, **given).loss
+    loss.backward()
+    assert loss.item() == pytest.approx(model(ids, **given).loss.item(), abs=1e-5)
+
+
+def test_the_mean_learns_to_point_to_the_profile():
+    model = build(BarcodeBertForMaskedLM, initializer_range=0.05).train()
+    ids, mask, _, _ = batch()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(60):
+        model(ids, attention_mask=mask, profile=PROFILE).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    with torch.no_grad():
+        mean = masked_mean(model.bert(ids, attention_mask=mask).last_hidden_state, mask)
+    assert torch.nn.functional.cosine_similarity(mean, PROFILE).min() > 0.95
+
+
+def test_a_negative_weight_of_profiles_is_refused():
+    with pytest.raises(Exception, match="profile_weight must not be negative, got -1"):
+        tiny(profile_weight=-1)

@@ -22,6 +22,7 @@ from bioscan5m_hf.learning.recipe import RecipeError
 
 
 SCRIPT = "pretrain_barcodebert"
+OBJECTIVES = ("mlm", "autoencoder", "profile")
 SMALL = ("--architecture", *TINY, "--batch-size", 16, "--learning-rate", 4e-3, "--clip", 1, "--log-every", 1)
 
 
@@ -120,7 +121,7 @@ def test_what_a_kill_left_of_a_checkpoint_is_not_resumed_from(finished, dataset,
     assert not unfinished.exists()
 
 
-@pytest.mark.parametrize("objective", ["mlm", "autoencoder"])
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_two_processes_learn_what_one_learns(dataset, tmp_path, objective):
     dropout = ("hidden_dropout_prob=0.0", "attention_probs_dropout_prob=0.0")
     arguments = ("--architecture", *TINY, *dropout, "--objective", objective, "--epochs", 2, "--batch-size", 16)
@@ -135,6 +136,24 @@ def test_two_processes_learn_what_one_learns(dataset, tmp_path, objective):
         assert a.keys() == b.keys()
         for name in a.keys() & {"loss", "validation_loss", "lr", "masked_accuracy"}:
             assert a[name] == pytest.approx(b[name], abs=1e-3 if "accuracy" in name else 1e-5)
+
+
+def test_a_run_with_profiles_that_was_stopped_goes_on_exactly(dataset, tmp_path):
+    arguments = ("--objective", "profile", "--epochs", 4, "--save-every", 3)
+    pretrain(dataset, tmp_path / "whole", *arguments)
+    steps = log_of(tmp_path / "whole")[-1]["step"]
+    stopped = shutil.copytree(tmp_path / "whole", tmp_path / "stopped")
+    checkpoints = sorted((stopped / ".checkpoints").glob("step-*"), key=lambda path: int(path.name[5:]))
+    shutil.rmtree(checkpoints[-1])
+    (stopped / "model.safetensors").unlink()
+    recipe = (stopped / "recipe.yaml").read_text().replace(str(tmp_path / "whole"), str(stopped))
+    (stopped / "recipe.yaml").write_text(recipe)
+    assert int(checkpoints[-2].name[5:]) < steps
+    pretrain(dataset, stopped, *arguments)
+    assert log_of(stopped) == log_of(tmp_path / "whole")
+    assert_equal(weights_of(stopped), weights_of(tmp_path / "whole"))
+    assert not [name for name in weights_of(stopped) if "profile" in name]
+    assert "profile" in (stopped / "README.md").read_text()
 
 
 def test_accumulated_steps_learn_what_one_step_learns(dataset, tmp_path):
@@ -170,7 +189,7 @@ def test_a_tracker_is_told_too_and_an_absent_one_is_named(dataset, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", ["mlm", "autoencoder"])
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_compiled_model_learns_what_a_plain_one_learns(dataset, tmp_path, objective):
     dropout = ("hidden_dropout_prob=0.0", "attention_probs_dropout_prob=0.0")
     for name, more in {"plain": (), "compiled": ("--compile",)}.items():

@@ -58,6 +58,7 @@ class BarcodeBertConfig(BertConfig):
         masked_weight: with `all_bases`, a hidden position weighs `2 * masked_weight` and a visible one
             `2 * (1 - masked_weight)`; 0.5 weighs both alike, which is the authors' loss.
         decoder_layers: layers of the light decoder of `BarcodeBertForMaskedAutoencoding`.
+        profile_weight: what the loss of a barcode's profile weighs beside the loss of a k-mer.
         labels: names of the classes per rank, `{"genus": [...], "species": [...]}`; a classifier gets a head per rank.
         pooled_positions: None pools by the mean over the attended positions. A number pools by the plain mean over
             this many positions, padding included, as the authors' fine-tuned classifiers did (660 // k).
@@ -85,6 +86,7 @@ class BarcodeBertConfig(BertConfig):
     loss_positions: Literal["masked", "all_bases"] = "masked"
     masked_weight: float | int = 0.5
     decoder_layers: int = 1
+    profile_weight: float | int = 10.0
     labels: dict[str, list[str]] | None = None
     pooled_positions: int | None = None
 
@@ -118,6 +120,8 @@ class BarcodeBertConfig(BertConfig):
             raise ValueError("is_decoder and add_cross_attention must be False: BarcodeBERT is an encoder")
         if not 0 <= self.masked_weight <= 1:
             raise ValueError(f"masked_weight must lie between 0 and 1, got {self.masked_weight}")
+        if self.profile_weight < 0:
+            raise ValueError(f"profile_weight must not be negative, got {self.profile_weight}")
         if self.pad_token_id != 0:
             raise ValueError("pad_token_id must be 0, the row of the word embedding that stays zero in both layouts")
         for rank, names in (self.labels or {}).items():

@@ -93,7 +93,11 @@ def chosen_rows(labels: Tensor, predicted: Tensor | None) -> tuple[Tensor | None
     if predicted is not None:
         start = torch.arange(len(labels), device=labels.device).unsqueeze(1) * labels.shape[1]
         index = (predicted.clamp(min=0) + start).flatten()
-        return index, flat.index_select(0, index).masked_fill(predicted.flatten() < 0, IGNORED)
+        missing = predicted.flatten() < 0
+        if flat.device.type == "cpu" and not torch.compiler.is_compiling():
+            index = index[~missing]  # elsewhere counting them would wait for the device
+            return index, flat.index_select(0, index)
+        return index, flat.index_select(0, index).masked_fill(missing, IGNORED)
     if torch.compiler.is_compiling():
         return None, flat
     index = (flat != IGNORED).nonzero().squeeze(1)

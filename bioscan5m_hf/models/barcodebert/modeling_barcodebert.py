@@ -91,7 +91,8 @@ class BarcodeBertForMaskedLM(MaskedHead, BarcodeBertPreTrainedModel):
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
         predicted: Tensor | None = None,
-        num_items_in_batch: Tensor | int | None = None,
+        profile: Tensor | None = None,
+        num_items_in_batch: Mapping[str, Tensor | int] | Tensor | int | None = None,
         **kwargs: Any,
     ) -> BarcodeBertMaskedLMOutput:
         """Predict k-mers: logits everywhere, or, with labels, the loss from the labelled positions alone.
@@ -103,13 +104,20 @@ class BarcodeBertForMaskedLM(MaskedHead, BarcodeBertPreTrainedModel):
                 positions whose input is `[MASK]` are the hidden ones.
             predicted: `(batch, width)`, the labelled positions as `packed_positions` gives them. Without it they are
                 looked up, which is a shape that depends on values: a compiled model then runs its head everywhere.
+            profile: `(batch, hidden_size)`, a vector known of each whole barcode, to which the mean over its attended
+                positions is to point. (Text retrievers are pretrained alike, by a text's bag of words: Liu et al.
+                2023, arXiv 2305.02564.)
             num_items_in_batch: by what the sum of the losses is divided: the labels of all processes and accumulated
-                batches together. None: the labels of this batch.
+                batches together. None: the labels of this batch. With profiles `{"kmers": …, "profiles": …}`.
             **kwargs: what `BertModel` takes.
+
+        Returns:
+            `loss` is the one of the k-mers, that of the profiles (`profile_weight` times 1 - cosine), or their sum.
 
         Raises:
             ValueError: `all_bases` without `input_ids`.
         """
+        counts = num_items_in_batch if isinstance(num_items_in_batch, Mapping) else {"kmers": num_items_in_batch}
         outputs = self.bert(input_ids, attention_mask=attention_mask, return_dict=True, **kwargs)
         hidden = outputs.last_hidden_state
         loss = logits = correct = None
@@ -122,7 +130,10 @@ class BarcodeBertForMaskedLM(MaskedHead, BarcodeBertPreTrainedModel):
             if index is not None:
                 chosen = chosen.index_select(0, index)
                 weights = None if weights is None else weights.index_select(0, index)
-            loss, correct = self.score(chosen, wanted, weights, num_items_in_batch)
+            loss, correct = self.score(chosen, wanted, weights, counts["kmers"])
+        if profile is not None:
+            apart = self.apart(hidden, attention_mask, profile, counts.get("profiles"))
+            loss = apart if loss is None else loss + apart
         return BarcodeBertMaskedLMOutput(
             loss=loss,
             logits=logits,
@@ -130,6 +141,15 @@ class BarcodeBertForMaskedLM(MaskedHead, BarcodeBertPreTrainedModel):
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
+
+    def apart(
+        self, hidden: Tensor, attention_mask: Tensor | None, profile: Tensor, count: Tensor | int | None
+    ) -> Tensor:
+        """Give the loss of the profiles: how far the means point elsewhere."""
+        mean = masked_mean(hidden, hidden.new_ones(hidden.shape[:2]) if attention_mask is None else attention_mask)
+        distances = 1 - functional.cosine_similarity(mean.float(), profile.float())
+        loss: Tensor = self.config.profile_weight * distances.sum() / (len(profile) if count is None else count)
+        return loss
 
     def weights(self, input_ids: Tensor | None) -> Tensor:
         """Give what each position weighs in the loss over all bases, `(batch, length)`, float32."""
