@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .labels import codes_of
+
 
 _LINNAEAN = re.compile(r"^[A-Z][a-z]+(?:-[a-z]+)? [a-z]+(?:-[a-z]+)*(?: [a-z]+(?:-[a-z]+)*)?$")
 _OPEN = re.compile(r"\b(?:sp|cf|nr|aff|gen|complex|group|agg|near|morph|form)\b")
@@ -91,7 +93,7 @@ def nearest_other_species(
         >>> found.nearest.shape, found.same_barcode.tolist()
         ((1,), [0])
     """
-    genera, kinds, codes = (_codes(values) for values in (genus, species, barcode))
+    genera, kinds, codes = (codes_of(values) for values in (genus, species, barcode))
     keys = np.flatnonzero((genera >= 0) & (kinds >= 0))
     unit = _unit(embeddings)
     nearest = np.empty(len(queries), np.intp)
@@ -136,7 +138,7 @@ def nearest_by_hits(
         >>> found.nearest.tolist(), found.right.tolist()
         ([1], [True])
     """
-    genera, kinds, codes = (_codes(values) for values in (genus, species, barcode))
+    genera, kinds, codes = (codes_of(values) for values in (genus, species, barcode))
     nearest = np.full(len(queries), -1, np.intp)
     similarity = np.zeros(len(queries), np.float32)
     same = np.zeros(len(queries), np.int64)
@@ -190,7 +192,7 @@ def resampled_species(
         >>> resampled_species(np.array([True, True]), pa.array(["A a", "A b"]))
         (1.0, 1.0)
     """
-    codes = _codes(species)
+    codes = codes_of(species)
     count = np.bincount(codes)
     hits = np.bincount(codes, weights=right)
     drawn = np.random.default_rng(seed).integers(len(count), size=(repeats, len(count)))
@@ -210,14 +212,8 @@ def mean_over_groups(right: npt.NDArray[np.bool_], group: pa.Array) -> float:
         >>> mean_over_groups(np.array([True, True, False]), pa.array(["A", "A", "B"]))
         0.5
     """
-    codes = _codes(group)
+    codes = codes_of(group)
     return float((np.bincount(codes, weights=right) / np.bincount(codes)).mean())
-
-
-def _codes(values: pa.Array) -> npt.NDArray[np.int64]:
-    """Number the distinct values; -1 for null."""
-    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    return np.asarray(array.dictionary_encode().indices.fill_null(-1)).astype(np.int64)
 
 
 def _unit(embeddings: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
