@@ -197,6 +197,20 @@ def push(
     say(report.url)
 
 
+@app.command("push-metrics")
+def push_metrics(
+    namespace: Annotated[str, typer.Argument(help="Your name, or an organisation's, on the Hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Make new Spaces private.")] = False,
+) -> None:
+    """Make each metric a Space on the Hub, so that `evaluate.load("NAMESPACE/taxonomic_accuracy")` works."""
+    from .evaluation import METRICS, metric_path
+    from .hub.push import push as upload
+
+    for name in METRICS:
+        report = upload(metric_path(name), f"{namespace}/{name}", repo_type="space", private=private)
+        say(f"{report.url}: {len(report.uploaded)} files uploaded, {len(report.unchanged)} unchanged")
+
+
 @app.command()
 def assemble(
     source: Annotated[Path, typer.Argument(help="Card and architecture, such as models/barcodebert-5m.")],

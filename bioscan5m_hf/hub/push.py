@@ -29,7 +29,7 @@ from ..errors import Bioscan5mError, OutputError
 
 logger = logging.getLogger(__name__)
 
-RepoType = Literal["dataset", "model"]
+RepoType = Literal["dataset", "model", "space"]
 CARD = "README.md"
 UNFINISHED = Path(".bioscan5m", "building")
 WHAT_TO_DO = {
@@ -95,9 +95,9 @@ def push(
     Hub already holds are not sent again.
 
     Args:
-        folder: a built dataset, or a model repository.
+        folder: a built dataset, a model repository, or a Space.
         repo_id: `namespace/name`; the repository is made if there is none.
-        repo_type: `dataset`, whose repository holds no code, or `model`.
+        repo_type: `dataset`, whose repository holds no code, `model`, or `space` (made for gradio).
         private: whether a repository that is made now can be seen by its owner only; an existing one stays as it is.
         create_pr: propose the change as a pull request, which needs no right to write; each call opens a new one.
         token: instead of the one of `hf auth login` or HF_TOKEN.
@@ -218,7 +218,8 @@ class _Repository:
         except RepositoryNotFoundError as error:
             if create_pr:
                 raise HubError(f"{self.id}: {WHAT_TO_DO[404]} (without --create-pr it would be made)") from error
-        self.api.create_repo(self.id, repo_type=self.type, private=private)
+        sdk = {"space_sdk": "gradio"} if self.type == "space" else {}
+        self.api.create_repo(self.id, repo_type=self.type, private=private, **sdk)
         return str(self.api.repo_info(self.id, repo_type=self.type, revision="main").sha)
 
     def files(self, revision: str) -> dict[str, RepoFile]:
@@ -240,7 +241,8 @@ class _Repository:
         self, steps: Sequence[tuple[list[object], str]], head: str, create_pr: bool
     ) -> tuple[str, tuple[str, ...]]:
         """Commit each step that has operations, all to the same pull request if there is to be one."""
-        url, revision = f"{self.api.endpoint}/{'datasets/' if self.type == 'dataset' else ''}{self.id}", "main"
+        prefix = "" if self.type == "model" else f"{self.type}s/"
+        url, revision = f"{self.api.endpoint}/{prefix}{self.id}", "main"
         commits = [head]
         for operations, summary in steps:
             if operations:

@@ -90,3 +90,23 @@ def test_a_missing_name_may_come_first():
 def test_unknown_names_do_not_count_for_calibration():
     given = {"predictions": ["a", "a"], "references": ["a", None], "confidences": [0.75, 0.1]}
     assert load("calibration_error").compute(**given) == {"expected_calibration_error": 0.25, "n": 1}
+
+
+def test_the_metrics_of_a_namespace_load_by_their_names(hub, tmp_path, monkeypatch, fresh_python):
+    from typer.testing import CliRunner
+
+    from bioscan5m_hf.cli import app
+
+    runner = CliRunner()
+    done = runner.invoke(app, ["push-metrics", "tester"])
+    assert done.exit_code == 0, done.output
+    assert done.output.count("4 files uploaded, 0 unchanged") == len(METRICS)
+    assert f"{hub.url}/spaces/tester/taxonomic_accuracy:" in done.output
+    again = runner.invoke(app, ["push-metrics", "tester"])
+    assert again.output.count("0 files uploaded, 4 unchanged") == len(METRICS)
+    code = (
+        "import evaluate\n"
+        "metric = evaluate.load('tester/taxonomic_accuracy')\n"
+        "print(metric.compute(predictions=['Aus', None], references=['Aus', 'Bus'])['micro'])"
+    )
+    assert fresh_python(code, HF_HOME=str(tmp_path)).split()[-1] == "0.5"
