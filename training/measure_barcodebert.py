@@ -10,18 +10,18 @@ Keys are all labelled rows; those with the query's exact barcode under another n
 from __future__ import annotations
 
 import argparse
-import json
 import logging
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
-from datasets import load_dataset
+from datasets import load_dataset, load_dataset_builder
 from transformers import AutoConfig, set_seed
 
 from bioscan5m_hf import BarcodeEncoder
@@ -39,7 +39,7 @@ from bioscan5m_hf.evaluation.left_out import (
     resampled_species,
 )
 from bioscan5m_hf.learning.profiles import SAMPLE, Profiles
-from bioscan5m_hf.learning.report import Record, make_records
+from bioscan5m_hf.learning.report import Record, make_records, write_results
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertModel
 from bioscan5m_hf.splits import SPLIT_NAMES
 from bioscan5m_hf.taxonomy import is_filler
@@ -93,14 +93,13 @@ def main(arguments: list[str] | None = None) -> None:
     if not len(specimens.queries) or not len(specimens.seen):
         raise SystemExit(f"{given.dataset} has no labelled specimens to ask: `test`, and genera of two species")
     logger.info("%d rows, (a) %d queries, (b) %d", len(specimens.table), len(specimens.seen), len(specimens.queries))
-    records, lines = [], []
+    records: list[Record] = []
     for name, species, found in answers(specimens, given):
-        values = {"species 1-NN": species} | scores(specimens, found)
-        about = {"data": f"{Path(given.dataset).name}, {len(found.query):,} queries", "data_revision": "", "seed": 0}
-        records += make_records(name, values, processes=1, **about)
-        lines.append(row(name, values))
-        logger.info("%s: %.1f %% of genera", name, 100 * values["genus"])
-    write(given.out, records, lines, specimens)
+        records += make_records(name, {"species": species} | scores(specimens, found), **about(specimens, given))
+        logger.info("%s: %.1f %% of genera", name, 100 * found.right.mean())
+    given.out.mkdir(parents=True, exist_ok=True)
+    write_results(given.out, records)
+    (given.out / "table.md").write_text(table(records), encoding="utf-8")
 
 
 def load_specimens(dataset: str) -> Specimens:
@@ -207,29 +206,43 @@ def scores(specimens: Specimens, found: LeftOut) -> dict[str, float]:
     }
 
 
+def about(specimens: Specimens, given: argparse.Namespace) -> dict[str, Any]:
+    """Say what is measured on, for records."""
+    data = (
+        f"{Path(given.dataset).name}: (a) {len(specimens.seen):,} specimens of `test` against "
+        f"{len(specimens.train):,} of `train`, (b) {len(specimens.queries):,} queries"
+    )
+    revision = load_dataset_builder(given.dataset, "metadata").hash or ""
+    return {"data": data, "data_revision": revision, "seed": 0, "processes": 1}
+
+
+def table(records: Sequence[Record]) -> str:
+    """Write records as a table, a row for each way; records of other tasks are left out."""
+    ways: dict[str, dict[str, float]] = {}
+    for one in records:
+        ways.setdefault(one.task, {})[one.metric] = one.value
+    ways = {name: values for name, values in ways.items() if "genus" in values}
+    measured = next(one for one in records if one.task in ways)
+    left_out = {int(values["keys left out"]) for values in ways.values()}
+    foot = (
+        f"\n{measured.data}; keys with a query's exact barcode under another name were left out "
+        f"({' or '.join(f'{count:,}' for count in sorted(left_out))}); intervals from resampling species.\n"
+    )
+    return HEAD + "".join(row(name, values) for name, values in ways.items()) + foot
+
+
 def row(name: str, values: dict[str, float]) -> str:
     """Write a row of the table."""
-    shares = [f"{100 * values[key]:.1f}" for key in ("species 1-NN", "genus")]
     interval = f"{100 * values['genus, low']:.1f}–{100 * values['genus, high']:.1f}"
-    keys = ("genus, mean over genera", "genus, Linnaean names", "genus, placeholder names")
-    return f"| {' | '.join([name, *shares, interval, *(f'{100 * values[key]:.1f}' for key in keys)])} |"
+    apart = ("genus, mean over genera", "genus, Linnaean names", "genus, placeholder names")
+    shares = [f"{100 * values[key]:.1f}" for key in ("species", "genus", *apart)]
+    return f"| {' | '.join([name, *shares[:2], interval, *shares[2:]])} |\n"
 
 
-def write(folder: Path, records: list[Record], lines: list[str], specimens: Specimens) -> None:
-    """Write records and table."""
-    folder.mkdir(parents=True, exist_ok=True)
-    left_out = int(next(one.value for one in records if one.metric == "keys left out"))
-    head = (
-        "| | (a) species 1-NN, % | (b) genus, other species, % | 95 % interval | mean over genera | Linnaean | "
-        "placeholder |\n|---|---:|---:|---:|---:|---:|---:|\n"
-    )
-    foot = (
-        f"\n\n(a) {len(specimens.seen):,} specimens of `test` against {len(specimens.train):,} of `train`. "
-        f"(b) {len(specimens.queries):,} queries; {left_out:,} keys with a query's exact barcode under another name "
-        "were left out; intervals from resampling species.\n"
-    )
-    (folder / "table.md").write_text(head + "\n".join(lines) + foot, encoding="utf-8")
-    (folder / "results.json").write_text(json.dumps([asdict(one) for one in records], indent=2), encoding="utf-8")
+HEAD = (
+    "| | (a) species 1-NN, % | (b) genus, other species, % | 95 % interval | mean over genera | Linnaean | "
+    "placeholder |\n|---|---:|---:|---:|---:|---:|---:|\n"
+)
 
 
 if __name__ == "__main__":

@@ -134,8 +134,7 @@ def make_card(run: Run, config: BarcodeBertConfig, records: list[report.Record])
     """Write the model's card from what happened."""
     recipe, about = run.recipe, run.sampler.table.about
     shape = f"{config.num_hidden_layers} layers, {config.num_attention_heads} heads, width {config.hidden_size}"
-    seen = "the encoder saw the visible k-mers only and a light decoder filled the rest"
-    hidden = f"{100 * recipe.mask_ratio:g} % of the k-mers were hidden"
+    hidden = f"{100 * recipe.mask_ratio:g} % of the k-mers were hidden{OBJECTIVES[recipe.objective]}"
     return report.make_card(
         f"BarcodeBERT, {config.kmer_size}-mers, {shape}",
         report.front_matter(recipe.dataset, "feature-extraction"),
@@ -146,13 +145,20 @@ def make_card(run: Run, config: BarcodeBertConfig, records: list[report.Record])
         records=records,
         training=f"{about['barcodes']:,} distinct barcodes ({about['bases']:,} bases) of `{recipe.split}`"
         f"{' and further reads' if recipe.extra else ''}, {recipe.epochs:g} epochs, {run.steps:,} steps of "
-        f"{recipe.batch_size} barcodes; {hidden}{', ' + seen if recipe.objective == 'autoencoder' else ''}.",
+        f"{recipe.batch_size} barcodes; {hidden}.",
         revision=about["digest"],
         limits="Trained on barcodes of the kind described above; how it does on other taxa, markers or lengths was "
         "not measured in this run. Masked accuracy says how well k-mers are filled in, not how well specimens are "
         "named.",
     )
 
+
+OBJECTIVES = {
+    "mlm": "",
+    "autoencoder": ", the encoder saw the visible ones only and a light decoder filled the rest",
+    "profile": ", and the mean of the hidden states had to point to the barcode's counts of spaced words",
+}
+"""What a recipe's objective asks for beside hidden k-mers."""
 
 USE = """```python
 from transformers import AutoModel, AutoTokenizer
