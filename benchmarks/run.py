@@ -20,7 +20,17 @@ import records
 from material import Bench
 
 
-ROWS = ("val_columns", "decoding", "building", "memory", "first_sample", "random_access", "encoding", "pretraining")
+ROWS = (
+    "val_columns",
+    "decoding",
+    "building",
+    "memory",
+    "first_sample",
+    "random_access",
+    "encoding",
+    "pretraining",
+    "evaluation",
+)
 QUICK = {"images": 200, "different": 100, "rows": 1000, "max_rows": 2000, "repeats": 1}
 FULL = {"images": 20_000, "different": 2000, "rows": 500_000, "max_rows": 5_000_000, "repeats": 3}
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--profiles", type=int, metavar="SIZE", help="also what models of this width are taught to tell"
     )
     parser.add_argument("--blast", choices=TASKS, help="alignment as well; needs BLAST+")
+    parser.add_argument("--queries", type=int, metavar="N", help="ask N of (a) and N of (b) only, drawn at random")
     parser.add_argument("--threads", type=int, default=2, help="threads of BLAST+")
     parser.add_argument("--frames", action="store_true", help="also the mean over the k frame offsets")
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"), help="what models compute in")
@@ -90,6 +91,9 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     specimens = load_specimens(given.dataset)
+    if given.queries:
+        drawn = {name: sample(getattr(specimens, name), given.queries) for name in ("seen", "queries")}
+        specimens = replace(specimens, **drawn)
     if not len(specimens.queries) or not len(specimens.seen):
         raise SystemExit(f"{given.dataset} has no labelled specimens to ask: `test`, and genera of two species")
     logger.info("%d rows, (a) %d queries, (b) %d", len(specimens.table), len(specimens.seen), len(specimens.queries))
@@ -117,6 +121,11 @@ def load_specimens(dataset: str) -> Specimens:
     )
     seen, train = (np.flatnonzero((split == name) & labelled) for name in ("test", "train"))
     return Specimens(table, split, seen, train, queries)
+
+
+def sample(places: npt.NDArray[np.intp], size: int) -> npt.NDArray[np.intp]:
+    """Draw so many of some places, the same each time."""
+    return np.sort(np.random.default_rng(0).permutation(places)[:size])
 
 
 def answers(specimens: Specimens, given: argparse.Namespace) -> Iterator[tuple[str, float, LeftOut]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -92,8 +93,12 @@ def hardware(processes: int = 1) -> str:
     return f"{processes} process(es) on {os.cpu_count()} {platform.machine()} cores"
 
 
+@functools.cache
 def code_version() -> str:
-    """Give this package's version, and the commit of its checkout if it runs from one."""
+    """Give this package's version, and the commit of its checkout if it runs from one.
+
+    The first answer stays: call it when a run starts, since the checkout may move on meanwhile.
+    """
     folder = Path(__file__).resolve().parents[2]
     if not (folder / ".git").exists() or shutil.which("git") is None:
         return __version__

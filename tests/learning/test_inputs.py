@@ -162,4 +162,4 @@ def test_a_card_names_the_model_it_was_fine_tuned_from_where_the_hub_has_it(monk
     assert front["base_model_relation"] == "finetune"
     assert "datasets" not in front
     monkeypatch.setenv("PATH", "")
-    assert "+" not in code_version()
+    assert "+" not in code_version.__wrapped__()  # what a process said first stays
