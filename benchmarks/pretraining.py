@@ -26,7 +26,7 @@ WAYS = {
         "no padding"
     ),
     "ours, fp32, sdpa": "the same with the fused attention of torch",
-    "ours, bf16": "the same in bf16 autocast",
+    "ours, bf16": "as 'ours, fp32', in bf16 autocast",
     "ours, bf16, auto-encoder": "the encoder sees the visible half only, a decoder of one layer fills the rest",
 }
 BARS = {

@@ -39,7 +39,7 @@ from bioscan5m_hf.evaluation.left_out import (
     resampled_species,
 )
 from bioscan5m_hf.learning.profiles import SAMPLE, Profiles
-from bioscan5m_hf.learning.report import Record, make_records, write_results
+from bioscan5m_hf.learning.report import Record, code_version, make_records, write_results
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertModel
 from bioscan5m_hf.splits import SPLIT_NAMES
 from bioscan5m_hf.taxonomy import is_filler
@@ -90,6 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for results.json and table.md")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    code_version()  # records say what it started from
     specimens = load_specimens(given.dataset)
     if given.queries:
         drawn = {name: sample(getattr(specimens, name), given.queries) for name in ("seen", "queries")}
@@ -110,7 +111,8 @@ def load_specimens(dataset: str) -> Specimens:
     """Read all rows; fillers are no labels."""
     parts = load_dataset(dataset, "metadata", columns=COLUMNS)
     tables = [parts[split].data.table for split in SPLIT_NAMES if split in parts]
-    table = pa.concat_tables(tables).combine_chunks()
+    table = pa.concat_tables(tables)
+    table = table.filter(pc.is_valid(table["dna_barcode"])).combine_chunks()
     for name in ("genus", "species"):
         values = [None if value is None or is_filler(value) else value for value in table[name].to_pylist()]
         table = table.set_column(table.schema.get_field_index(name), name, pa.array(values, pa.string()))
@@ -152,11 +154,13 @@ def answers(specimens: Specimens, given: argparse.Namespace) -> Iterator[tuple[s
 
 def profiles(specimens: Specimens, size: int) -> npt.NDArray[np.float32]:
     """Give the profiles that a model is taught, fitted to the dataset's own barcodes of `pretrain` and `train`."""
-    codes = base_codes(specimens.column("dna_barcode"), MAX_NUCLEOTIDES)
+    barcodes = specimens.column("dna_barcode")
+    parts = [barcodes.slice(start, ROWS) for start in range(0, len(barcodes), ROWS)]
     learnt = np.flatnonzero(np.isin(specimens.split, ("pretrain", "train")))
     drawn = np.sort(np.random.default_rng(0).permutation(learnt)[:SAMPLE])
-    made = Profiles.fit(np.array_split(codes[drawn], 1 + len(drawn) // ROWS), size)
-    return np.concatenate([made.of(part) for part in np.array_split(codes, 1 + len(codes) // ROWS)])
+    taught = (barcodes.take(pa.array(part)) for part in np.array_split(drawn, 1 + len(drawn) // ROWS))
+    made = Profiles.fit((base_codes(part, MAX_NUCLEOTIDES) for part in taught), size)
+    return np.concatenate([made.of(base_codes(part, MAX_NUCLEOTIDES)) for part in parts])
 
 
 def untrained(config: object, dtype: torch.dtype) -> BarcodeEncoder:

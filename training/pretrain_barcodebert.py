@@ -46,8 +46,8 @@ def main(arguments: list[str] | None = None) -> None:
         table, held_out = load_barcodes(recipe, layout)
         profiles = None
         if recipe.objective == "profile":
-            file = output / CHECKPOINTS / f"profiles-{table.about['digest']}.npz"
-            profiles = Profiles.of_table(table, config.hidden_size, recipe.seed, file)
+            name = f"profiles-{table.about['digest']}-{config.hidden_size}-{recipe.seed}.npz"
+            profiles = Profiles.of_table(table, config.hidden_size, recipe.seed, output / CHECKPOINTS / name)
     processes = accelerator.num_processes
     batching = recipe.seed, recipe.batch_size, recipe.micro_batch_size, processes
     sampler = Sampler(table, recipe.framing(k), *batching)
@@ -165,10 +165,10 @@ from transformers import AutoModel, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained(PATH)
 model = AutoModel.from_pretrained(PATH)
-tokens = tokenizer(["AACTTTATATTTTATTTTTGG"], return_tensors="pt")
+tokens = tokenizer(["AACTTTATATTTTATTTTTGG"], truncation=True, return_tensors="pt")
 hidden = model(**tokens).last_hidden_state
 mask = tokens["attention_mask"][..., None]
-embedding = (hidden * mask).sum(1) / mask.sum(1)
+embedding = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
 ```
 
 or `SentenceTransformer(PATH).encode([...])`, or `bioscan5m_hf.BarcodeEncoder.from_pretrained(PATH).embed([...])`."""

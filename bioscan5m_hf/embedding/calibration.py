@@ -28,7 +28,7 @@ _NOISE = 1e-6
 """Scores this far below a threshold reach it: float32 sums of other batches differ by about as much."""
 
 _FORMAT = 1
-_BOUND = {"weights": "another model", "frame_offsets": "other frame offsets"}
+_BOUND = {"weights": "another model", "frame_offsets": "other frame offsets", "head": "another head"}
 
 
 @dataclass(frozen=True)

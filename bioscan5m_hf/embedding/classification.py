@@ -88,7 +88,7 @@ class Classification:
         Args:
             barcodes: usable ones, shape (n,).
         """
-        return self._evidence(self._sums(barcodes)[0])
+        return self._evidence(*self._sums(barcodes))
 
     def names(self, batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
         """Name the reads of a batch: a row for each read and place, in the order of the reads.
@@ -101,7 +101,7 @@ class Classification:
         sums, inside = self._sums(prepared.barcodes.take(pa.array(usable)))
         here, names = sums[self.rank], self.groups[self.rank].names
         best = most_probable(here, self.top)
-        evidence = self._evidence(sums)
+        evidence = self._evidence(sums, inside)
         deepest = supported(evidence, self.thresholds, len(usable))
         row_of = {int(place): row for row, place in enumerate(usable)}
         ids, checks = batch.column(PROCESSID).to_pylist(), check_columns(prepared)
@@ -126,11 +126,12 @@ class Classification:
         inside = everything if self.allowed is None else softmax(logits)[:, self.allowed].sum(axis=1)
         return {rank: groups.sums(probabilities) for rank, groups in self.groups.items()}, inside
 
-    def _evidence(self, sums: Mapping[str, NDArray[np.float32]]) -> dict[str, Evidence]:
+    def _evidence(self, sums: Mapping[str, NDArray[np.float32]], inside: NDArray[np.float32]) -> dict[str, Evidence]:
+        """Give the best names with their probabilities among all classes: a restriction makes no name surer."""
         found = {}
         for rank, groups in self.groups.items():
             codes = sums[rank].argmax(axis=1)
-            found[rank] = Evidence(groups.names, codes, sums[rank][np.arange(len(codes)), codes])
+            found[rank] = Evidence(groups.names, codes, sums[rank][np.arange(len(codes)), codes] * inside)
         return found
 
     def _supported(self, evidence: Mapping[str, Evidence], deepest: int, row: int) -> dict[str, str]:

@@ -126,7 +126,8 @@ def choose_attention(model: torch.nn.Module, device: torch.device) -> None:
     """Take eager attention on a CPU, where it is the faster one for rows as short as barcodes.
 
     The backward pass of the fused kernel is what is slow there: for 110 tokens and a width of 256, a whole step takes
-    1.3 to 1.6 times as long with it (`benchmarks/README.md` has the rows of the published sizes).
+    1.3 to 1.6 times as long with it. (For the published sizes, whose heads are wide, it makes no difference:
+    `benchmarks/README.md`.)
 
     Args:
         model: of transformers.

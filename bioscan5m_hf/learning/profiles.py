@@ -69,6 +69,8 @@ class Profiles:
             raise TableError(
                 f"{barcodes} barcodes have no profiles of {size} numbers: give more, or a smaller hidden_size"
             )
+        if size > _WORDS:
+            raise TableError(f"a profile has at most {_WORDS} numbers, not {size}: use a smaller hidden_size")
         mean = directions.mean(0)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)

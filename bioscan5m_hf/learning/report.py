@@ -95,7 +95,7 @@ def hardware(processes: int = 1) -> str:
 
 @functools.cache
 def code_version() -> str:
-    """Give this package's version, and the commit of its checkout if it runs from one.
+    """Give this package's version, the commit of its checkout if it runs from one, and whether files have changed.
 
     The first answer stays: call it when a run starts, since the checkout may move on meanwhile.
     """
@@ -104,7 +104,10 @@ def code_version() -> str:
         return __version__
     asked = ["git", "-C", str(folder), "rev-parse", "--short", "HEAD"]
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    return f"{__version__}+{done.stdout.strip()}" if done.returncode == 0 else __version__
+    if done.returncode:
+        return __version__
+    changed = subprocess.run([*asked[:3], "status", "--porcelain"], capture_output=True, text=True, check=False).stdout
+    return f"{__version__}+{done.stdout.strip()}{'.changed' if changed.strip() else ''}"
 
 
 def command() -> str:

@@ -161,6 +161,21 @@ def test_the_deepest_rank_that_is_sure_is_given_and_no_deeper(classifier, reads)
     assert (row["supported_rank"], row["species"]) == ("species", plain["name"])
     with pytest.raises(ValueError, match="another model"):
         naming.use(Thresholds("classifier", 0.95, ranks, origin | {"weights": "x"}))
+    with pytest.raises(ValueError, match="another head"):
+        naming.use(Thresholds("classifier", 0.95, ranks, origin | {"head": "x"}))
+
+
+def test_a_restriction_makes_no_name_surer(classifier, classifier_folder, reads):
+    """A beetle among flies: the flies' probabilities sum to 1 within the restriction, and support nothing."""
+    lineages = classifier.lineages
+    species = probabilities(classifier_folder, prepare(reads["dna_barcode"][:1]).barcodes[0].as_py(), "species")
+    order = lineages.above("species", min(species, key=species.get))["order"]
+    naming = Classification(classifier, "species", {"order": [order]})
+    inside = next(iter(naming.names(reads)))["probability_within"]
+    assert inside < 0.99
+    for least, supported in ((inside + 0.01, None), (inside - 0.01, "order")):
+        naming.use(Thresholds("classifier", 0.95, {"order": threshold(least)}, naming.origin))
+        assert next(iter(naming.names(reads))).get("supported_rank") == supported
 
 
 def test_thresholds_are_fitted_on_labelled_reads(classifier, dataset):

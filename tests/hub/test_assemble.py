@@ -3,6 +3,9 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -114,3 +117,28 @@ def test_a_folder_of_something_else_is_left_alone(source, weights, tmp_path):
 def test_without_weights_it_says_what_is_missing(source, tmp_path):
     with pytest.raises(OutputError, match="holds no model"):
         assemble(source, tmp_path, tmp_path / "repository")
+
+
+def test_a_process_without_this_package_gives_the_embeddings_of_the_package(source, weights, tmp_path):
+    """Clean barcodes, lower case, RNA, a rest that is no k-mer, unequal lengths."""
+    from bioscan5m_hf import BarcodeEncoder
+
+    repository = assemble(source, weights, tmp_path / "repository")
+    reads = ["ACGTTGCAACGTAC", "acgttgcaacgtac", "ACGUUGCAACGUAC", "TTTTACGNACGT", "GATTACAGATTACAGATTACA"]
+    code = (
+        f"import sys; sys.path.append({sysconfig.get_paths()['purelib']!r})\n"
+        "import json, torch\n"
+        "from transformers import AutoModel, AutoTokenizer\n"
+        f"tokenizer, model = (kind.from_pretrained({str(repository)!r}) for kind in (AutoTokenizer, AutoModel))\n"
+        f"tokens = tokenizer({reads!r}, padding=True, return_tensors='pt')\n"
+        "with torch.no_grad(): hidden = model(**tokens).last_hidden_state\n"
+        "mask = tokens['attention_mask'][..., None]\n"
+        "print(json.dumps([((hidden * mask).sum(1) / mask.sum(1)).tolist(), 'bioscan5m_hf' in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-S", "-I", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found, ours_was_there = json.loads(done.stdout.splitlines()[-1])
+    assert not ours_was_there
+    assert np.allclose(found, BarcodeEncoder.from_pretrained(str(repository)).embed(reads), atol=1e-5)
+    assert np.allclose(found[0], found[1])
+    assert np.allclose(found[0], found[2])
