@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
-OBJECTIVES = ("mlm", "autoencoder", "profile")
+Objective = Literal["mlm", "autoencoder", "profile"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class PretrainingRecipe:
     streaming: bool = option(False, "read the dataset as a stream, without preparing it on disk")
     output: str = option("barcodebert", "folder of the model; a run that was stopped goes on there")
     architecture: dict[str, Any] = option({}, "fields of BarcodeBertConfig: kmer_size, …")  # noqa: RUF009
-    objective: Literal["mlm", "autoencoder", "profile"] = option(
+    objective: Objective = option(  # noqa: RUF009
         "mlm", "mlm; autoencoder: the encoder sees visible k-mers only; profile: its mean tells the barcode's, too"
     )
     mask_ratio: float = option(0.5, "share of k-mers to be predicted")
@@ -66,7 +66,7 @@ class PretrainingRecipe:
     save_every: int = option(1000, "steps between checkpoints")
 
     def __post_init__(self) -> None:
-        for name, allowed in (("objective", OBJECTIVES), ("schedule", tuple(SCHEDULES))):
+        for name, allowed in (("objective", get_args(Objective)), ("schedule", tuple(SCHEDULES))):
             check_choice(name, getattr(self, name), allowed)
         check_range("mask_ratio", self.mask_ratio, 0.01, 0.99)
         for name in ("batch_size", "save_every"):

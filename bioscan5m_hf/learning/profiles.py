@@ -61,7 +61,7 @@ class Profiles:
             size: numbers in a profile.
 
         Raises:
-            TableError: fewer barcodes than numbers.
+            TableError: fewer barcodes than numbers, or more numbers than words.
         """
         directions = torch.from_numpy(np.concatenate([np.empty((0, _WORDS), np.float32), *map(_directions, blocks)]))
         barcodes = len(directions)
