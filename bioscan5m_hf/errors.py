@@ -50,3 +50,7 @@ class ReleaseError(Bioscan5mError):
 
 class OutputError(Bioscan5mError):
     """The output folder cannot be used: it is not ours, or what it holds does not fit the request."""
+
+
+class ResultError(Bioscan5mError, ValueError):
+    """A record of results cannot be read, or records cannot be compared; the text names the file and the field."""
