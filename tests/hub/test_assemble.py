@@ -16,20 +16,23 @@ import yaml
 from bioscan5m_hf.errors import OutputError
 from bioscan5m_hf.hub.assemble import assemble
 from bioscan5m_hf.hub.push import push
-from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertModel
+from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertForMaskedLM
 from bioscan5m_hf.models.barcodebert.export_barcodebert import save_stock
 
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
+CARDS = sorted(path.name for path in MODELS.iterdir() if path.is_dir())
 RECORD = {"task": "masked k-mers", "metric": "accuracy", "value": 0.25, "data": "val"}
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
+SMALL = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+
+
+def make_weights(folder, kmer_size):
+    """Give a model folder as training leaves it, of the class that is trained, with random weights."""
     torch.manual_seed(0)
-    size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-    folder = tmp_path_factory.mktemp("weights")
-    save_stock(BarcodeBertModel(BarcodeBertConfig(kmer_size=4, **size)), folder, card="# from training\n")
+    model = BarcodeBertForMaskedLM(BarcodeBertConfig(kmer_size=kmer_size, **SMALL))
+    save_stock(model, folder, card="# from training\n")
     (folder / "results.json").write_text(json.dumps([RECORD]))
     (folder / "log.jsonl").write_text("{}\n")
     (folder / "checkpoints").mkdir()
@@ -37,15 +40,22 @@ def weights(tmp_path_factory):
     return folder
 
 
+def make_source(folder, name):
+    """Give a card of ours with an architecture as small as the weights."""
+    shutil.copytree(MODELS / name, folder)
+    declared = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(declared | SMALL))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return make_weights(tmp_path_factory.mktemp("weights"), 4)
+
+
 @pytest.fixture
 def source(tmp_path):
-    """Give the card of barcodebert-5m with an architecture as small as the weights."""
-    folder = tmp_path / "source"
-    shutil.copytree(MODELS / "barcodebert-5m", folder)
-    declared = json.loads((folder / "config.json").read_text())
-    small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-    (folder / "config.json").write_text(json.dumps(declared | small))
-    return folder
+    return make_source(tmp_path / "source", "barcodebert-5m")
 
 
 def test_the_repository_has_the_card_the_weights_and_the_records(source, weights, tmp_path):
@@ -63,21 +73,33 @@ def test_the_repository_has_the_card_the_weights_and_the_records(source, weights
     assert (again / "README.md").read_text() == card
 
 
-def test_every_code_block_of_the_card_runs_on_the_pushed_repository(source, weights, tmp_path, hub):
-    push(assemble(source, weights, tmp_path / "repository"), "ORG/barcodebert-5m", repo_type="model")
-    text = (source / "README.md").read_text()
+@pytest.mark.parametrize("name", CARDS)
+def test_every_code_block_of_the_card_runs_on_the_repository(name, tmp_path, hub, monkeypatch):
+    """Three ways of use, one embedding; where the card names a repository of the Hub, it is one."""
+    monkeypatch.chdir(tmp_path)
+    source = make_source(tmp_path / "source", name)
+    weights = make_weights(tmp_path / "weights", json.loads((source / "config.json").read_text())["kmer_size"])
+    repository = assemble(source, weights, tmp_path / name)
+    text = (repository / "README.md").read_text()
+    if f'"ORG/{name}"' in text:
+        push(repository, f"ORG/{name}", repo_type="model")
+        shutil.rmtree(repository)
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 3
     found = []
     for block in blocks:
         names: dict[str, object] = {}
         exec(block, names)
-        found.append(np.asarray(names["embeddings"])[0])
-    np.testing.assert_allclose(found[1], found[0], atol=1e-5)
-    np.testing.assert_allclose(found[2], found[0], atol=1e-5)
+        found.append(np.asarray(names["embeddings"]))
+    ours, plain = found.pop(), found[0]
+    assert ours.shape == (2, 32)
+    for block, way in zip(blocks, ("AutoModel", "SentenceTransformer", "BarcodeEncoder"), strict=True):
+        assert way in block
+    assert np.linalg.norm(ours[0] - ours[1]) > 1e-3
+    np.testing.assert_allclose(plain, ours, atol=1e-5)
+    np.testing.assert_allclose(found[1], ours[: len(found[1])], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in MODELS.iterdir() if path.is_dir()))
+@pytest.mark.parametrize("name", CARDS)
 def test_every_card_declares_an_architecture_and_says_what_it_must(name):
     card = (MODELS / name / "README.md").read_text()
     front = yaml.safe_load(card.split("---\n")[1])
@@ -90,6 +112,13 @@ def test_every_card_declares_an_architecture_and_says_what_it_must(name):
             if key != "model_type"
         }
     )
+
+
+def test_the_public_card_names_the_data_revisions_of_its_records():
+    records = json.loads((MODELS / "barcodebert-public" / "results.json").read_text())
+    card = (MODELS / "barcodebert-public" / "README.md").read_text()
+    said = set(re.findall(r"`([0-9a-f]{16,20})`", card.split("## Data")[1].split("## Training")[0]))
+    assert said == {record["data_revision"] for record in records}
 
 
 def test_weights_of_another_shape_are_refused(weights, tmp_path):
