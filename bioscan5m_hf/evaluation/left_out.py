@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .intervals import resampled
 from .labels import codes_of
 
 
@@ -192,13 +193,7 @@ def resampled_species(
         >>> resampled_species(np.array([True, True]), pa.array(["A a", "A b"]))
         (1.0, 1.0)
     """
-    codes = codes_of(species)
-    count = np.bincount(codes)
-    hits = np.bincount(codes, weights=right)
-    drawn = np.random.default_rng(seed).integers(len(count), size=(repeats, len(count)))
-    accuracy = hits[drawn].sum(axis=1) / count[drawn].sum(axis=1)
-    low, high = np.percentile(accuracy, [2.5, 97.5])
-    return float(low), float(high)
+    return resampled(right, species, repeats=repeats, seed=seed)
 
 
 def mean_over_groups(right: npt.NDArray[np.bool_], group: pa.Array) -> float:
