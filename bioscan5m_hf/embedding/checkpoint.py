@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,22 +83,7 @@ class Checkpoint:
 
     def weights(self) -> dict[str, Tensor]:
         """Read all tensors, from safetensors or, where there are none, with the restricted unpickler."""
-        files = weight_files(self.folder)
-        if files[0].name == PICKLED:
-            from ..models.barcodebert.convert_barcodebert import read_checkpoint
-
-            read = read_checkpoint(files[0])
-            return dict(read.get("model", read))
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        weights: dict[str, Tensor] = {}
-        for file in files:
-            try:
-                weights |= load_file(file)
-            except SafetensorError as error:
-                raise CheckpointError(f"{file} is damaged ({error}): save or fetch the model again") from error
-        return weights
+        return read_weights(self.folder)
 
     def encoder(self) -> BertModel:
         """Build the encoder as a stock BERT without pooler, every parameter from the file.
@@ -138,12 +123,12 @@ def open_checkpoint(name_or_path: str | Path, revision: str | None = None) -> Ch
         if revision is not None:
             raise CheckpointError(f"{name} is a local folder, which has no revision {revision!r}: leave it out")
     else:
-        folder = _fetch(name, revision)
+        folder = fetch(name, revision)
         revision = folder.name
-    config = _read_json(folder / "config.json", name)
+    config = read_json(folder / "config.json", name)
     k, layout = vocabulary_of(config, name)
     _check_tokenizer(folder / "tokenizer.json", k, layout, name)
-    digest = _digest(weight_files(folder))
+    digest = digest_of(weight_files(folder))
     return Checkpoint(name, folder, revision or f"sha256:{digest}", digest, config, k, layout)
 
 
@@ -223,14 +208,54 @@ def encoder_weights(weights: Mapping[str, Tensor], name: str = "the model") -> d
     return {key: tensor for key, tensor in inner.items() if key.startswith(wanted) and not key.startswith(_IDLE)}
 
 
-def _fetch(name: str, revision: str | None) -> Path:
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Read all tensors of a model, from safetensors or, where there are none, with the restricted unpickler.
+
+    Raises:
+        CheckpointError: there are none, or a file is damaged.
+    """
+    files = weight_files(folder)
+    if files[0].name == PICKLED:
+        from ..models.barcodebert.convert_barcodebert import read_checkpoint
+
+        read = read_checkpoint(files[0])
+        return dict(read.get("model", read))
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    weights: dict[str, Tensor] = {}
+    for file in files:
+        try:
+            weights |= load_file(file)
+        except SafetensorError as error:
+            raise CheckpointError(f"{file} is damaged ({error}): save or fetch the model again") from error
+    return weights
+
+
+def fetch(
+    name: str, revision: str | None = None, patterns: Sequence[str] = PATTERNS, pickled: Sequence[str] = (PICKLED,)
+) -> Path:
+    """Fetch the data files of a repository on the Hub; code in it is left where it is.
+
+    Args:
+        name: id of the repository.
+        revision: branch, tag or commit.
+        patterns: names of files, with `*`.
+        pickled: names of weights to be fetched where no safetensors are among the files.
+
+    Returns:
+        The folder of the files; its name is the commit.
+
+    Raises:
+        CheckpointError: there is no such repository or revision, or it cannot be reached.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(PATTERNS)))
-        if not list(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(name, revision=revision, allow_patterns=[*PATTERNS, PICKLED]))
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
+        if pickled and not list(folder.glob("*.safetensors")):
+            folder = Path(snapshot_download(name, revision=revision, allow_patterns=[*patterns, *pickled]))
     except HFValidationError as error:
         raise CheckpointError(
             f"there is no folder {name}, and it is no name of a repository (namespace/name)"
@@ -244,7 +269,12 @@ def _fetch(name: str, revision: str | None) -> Path:
     return folder
 
 
-def _read_json(path: Path, name: str) -> dict[str, Any]:
+def read_json(path: Path, name: str) -> dict[str, Any]:
+    """Read a file of a model that holds one JSON object.
+
+    Raises:
+        CheckpointError: there is no such file, or something else is in it.
+    """
     if not path.is_file():
         raise CheckpointError(f"{name} holds no {path.name}: name the folder or repository of a saved model")
     try:
@@ -260,7 +290,7 @@ def _check_tokenizer(path: Path, k: int, layout: Layout, name: str) -> None:
     """Compare a `tokenizer.json` with the vocabulary the model was built for; a missing one is no harm."""
     if not path.is_file():
         return
-    vocabulary = _read_json(path, name).get("model", {}).get("vocab")
+    vocabulary = read_json(path, name).get("model", {}).get("vocab")
     wanted = {"A" * k: layout.first, "T" * k: vocabulary_size(k, layout) - 1}
     found = {token: vocabulary.get(token) for token in wanted} if isinstance(vocabulary, dict) else {}
     if found != wanted:
@@ -274,7 +304,8 @@ def _spelt(ids: Mapping[str, int | None]) -> str:
     return ", ".join(f"{token} {'missing' if number is None else number}" for token, number in ids.items())
 
 
-def _digest(files: list[Path]) -> str:
+def digest_of(files: list[Path]) -> str:
+    """Give the first 16 hexadecimal digits of the SHA-256 of files, one after the other."""
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as stream:
