@@ -1,5 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
+PUBLIC := models/barcodebert-public
 
 .PHONY: demo test check fix bench help
 
@@ -12,16 +13,18 @@ demo: .venv/train  ## the main job on an invented release, into ./demo
 test: .venv/dev  ## all tests
 	$(BIN)/pytest -n 2
 
-check: .venv/dev  ## format, lint, types, the generated card
+check: .venv/dev  ## format, lint, types, the generated cards
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/bioscan5m card loading_script/README.md --check
+	$(BIN)/bioscan5m card $(PUBLIC)/README.md --results $(PUBLIC)/results.json --check
 
-fix: .venv/dev  ## format, repair lint, write the generated card
+fix: .venv/dev  ## format, repair lint, write the generated cards
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/bioscan5m card loading_script/README.md
+	$(BIN)/bioscan5m card $(PUBLIC)/README.md --results $(PUBLIC)/results.json
 
 bench: .venv/dev  ## speed and memory beside the peer, into benchmarks/
 	$(BIN)/python benchmarks/run.py

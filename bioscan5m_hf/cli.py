@@ -226,17 +226,27 @@ def assemble(
 @app.command()
 def card(
     path: Annotated[Path, typer.Argument(help="File to write, or to compare.")],
+    results: Annotated[
+        Path | None, typer.Option(help="Records of a model: its card, PATH, gets the model-index they say.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if the file would change.")] = False,
 ) -> None:
-    """Write the card of the official release, with the numbers its authors published."""
-    from .data.card import official_card
+    """Write the card of the official release, with the numbers its authors published; or a model's `model-index`."""
     from .data.manifest import write_text
 
-    text = official_card()
+    if results is None:
+        from .data.card import official_card
+
+        text, said = official_card(), f"bioscan5m card {path}"
+    else:
+        from .hub.records import read_records, with_figures
+
+        text = with_figures(path.read_text(encoding="utf-8"), read_records(results))
+        said = f"bioscan5m card {path} --results {results}"
     if not check:
         write_text(path, text)
     elif not path.exists() or path.read_text(encoding="utf-8") != text:
-        raise OutputError(f"{path} is not what the declarations give: run `bioscan5m card {path}`")
+        raise OutputError(f"{path} is not what the declarations give: run `{said}`")
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -10,11 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-from huggingface_hub import EvalResult
-from huggingface_hub.repocard_data import eval_results_to_model_index
-
 from ..errors import OutputError
+from .cards import join_card, split_card
+from .records import read_json, read_records, with_figures
 
 
 CARD, CONFIG, RESULTS = "README.md", "config.json", "results.json"
@@ -30,7 +27,8 @@ def assemble(source: Path | str, weights: Path | str, target: Path | str) -> Pat
     """Make the folder that is pushed to the Hub.
 
     The card comes from `source`, its table of results and its `model-index` from the records of the weights; weights,
-    tokenizer and log come from `weights`, whose architecture must be the declared one.
+    tokenizer and log come from `weights`, whose architecture must be the declared one. Where the records beside the
+    card hold those of the weights, it is these weights that they tell of: then all of them count, and come along.
 
     Args:
         source: `models/<name>`: `README.md` and `config.json` with what is declared of the architecture.
@@ -54,9 +52,11 @@ def assemble(source: Path | str, weights: Path | str, target: Path | str) -> Pat
         if not (source / name).is_file():
             raise OutputError(f"{source} has no {name}: give a folder such as models/barcodebert-5m")
     files = _weight_files(weights)
-    _check_architecture(_read(source / CONFIG), _read(weights / CONFIG), source, weights)
+    _check_architecture(read_json(source / CONFIG), read_json(weights / CONFIG), source, weights)
     _check_target(target)
-    text = fill_card((source / CARD).read_text(encoding="utf-8"), _records(weights))
+    records, known = _records(weights), _records(source)
+    theirs = bool(records) and all(one in known for one in records)
+    text = fill_card((source / CARD).read_text(encoding="utf-8"), records, known if theirs else records)
     beside = target.with_name(f".{target.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
@@ -65,6 +65,8 @@ def assemble(source: Path | str, weights: Path | str, target: Path | str) -> Pat
             place = beside / file.relative_to(weights)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, place)
+        for file in source.glob("results*.json") if theirs else ():
+            shutil.copyfile(file, beside / file.name)
         (beside / CARD).write_text(text, encoding="utf-8")
         shutil.rmtree(target, ignore_errors=True)
         os.replace(beside, target)
@@ -73,12 +75,15 @@ def assemble(source: Path | str, weights: Path | str, target: Path | str) -> Pat
     return target
 
 
-def fill_card(text: str, records: Sequence[Mapping[str, Any]]) -> str:
+def fill_card(
+    text: str, records: Sequence[Mapping[str, Any]], stated: Sequence[Mapping[str, Any]] | None = None
+) -> str:
     r"""Write records into a card: a table between `<!-- results -->` marks, and a `model-index` in its YAML.
 
     Args:
-        text: the card.
-        records: dicts with `task`, `metric`, `value` and `data`.
+        text: the card; what it had of both is replaced.
+        records: dicts with `task`, `metric`, `value` and `data`, for the table.
+        stated: the same, for the `model-index`; None for `records`.
 
     Raises:
         OutputError: the card has no front matter, or no place for results.
@@ -88,32 +93,12 @@ def fill_card(text: str, records: Sequence[Mapping[str, Any]]) -> str:
         >>> print(fill_card(card, []).splitlines()[5])
         Nothing has been measured with these weights.
     """
-    if not text.startswith("---\n") or text.count("\n---\n") < 1:
-        raise OutputError("the card has no YAML between --- lines at its top")
-    if not _SLOT.search(text):
+    values, body = split_card(text)
+    if not _SLOT.search(body):
         raise OutputError("the card has no place for results: <!-- results --> and <!-- /results -->")
-    front, body = text[4:].split("\n---\n", 1)
-    values = yaml.safe_load(front) or {}
-    if records:
-        values["model-index"] = _model_index(values.get("model_name", "model"), records)
-    written = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
     table = _table(records) if records else _NOTHING
-    return f"---\n{written}---\n" + _SLOT.sub(lambda found: found[1] + table + found[3], body)
-
-
-def _model_index(name: str, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    results = [
-        EvalResult(
-            task_type="feature-extraction",
-            task_name=str(one["task"]),
-            dataset_type="bioscan-5m",
-            dataset_name=str(one["data"]),
-            metric_type=str(one["metric"]),
-            metric_value=round(float(one["value"]), 6),
-        )
-        for one in records
-    ]
-    return list(eval_results_to_model_index(name, results))
+    filled = join_card(values, _SLOT.sub(lambda found: found[1] + table + found[3], body))
+    return with_figures(filled, records if stated is None else stated)
 
 
 def _table(records: Sequence[Mapping[str, Any]]) -> str:
@@ -122,15 +107,8 @@ def _table(records: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _records(weights: Path) -> list[dict[str, Any]]:
-    records = _read(weights / RESULTS) if (weights / RESULTS).exists() else []
-    needed = {"task", "metric", "value", "data"}
-    bad = [one for one in records if not isinstance(one, dict) or not needed <= one.keys()]
-    if bad:
-        raise OutputError(
-            f"{weights / RESULTS} holds something that is no record: it needs {', '.join(sorted(needed))}"
-        )
-    return list(records)
+def _records(folder: Path) -> list[dict[str, Any]]:
+    return read_records(folder / RESULTS) if (folder / RESULTS).exists() else []
 
 
 def _weight_files(weights: Path) -> list[Path]:
@@ -164,10 +142,3 @@ def _check_target(target: Path) -> None:
         raise OutputError(f"{target} is not empty and holds no model: name a new folder")
     if target.exists() and not target.is_dir():
         raise OutputError(f"{target} is a file: name a new folder")
-
-
-def _read(path: Path) -> Any:  # noqa: ANN401
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path} cannot be read: {error}") from error

@@ -103,7 +103,11 @@ def test_every_code_block_of_the_card_runs_on_the_repository(name, tmp_path, hub
 def test_every_card_declares_an_architecture_and_says_what_it_must(name):
     card = (MODELS / name / "README.md").read_text()
     front = yaml.safe_load(card.split("---\n")[1])
-    assert {"library_name", "pipeline_tag", "license", "tags", "datasets", "metrics"} <= front.keys()
+    needed = {"library_name", "pipeline_tag", "license", "model_name", "tags", "datasets", "metrics"}
+    assert needed <= front.keys()
+    assert front["model_name"] == name
+    assert ("base_model" in front) == ("base_model_relation" in front)
+    assert ("model-index" in front) == (MODELS / name / "results.json").exists()
     assert {"## Use", "## Pooling", "## Training", "## Results", "## Limits"} <= set(card.splitlines())
     BarcodeBertConfig(
         **{
@@ -119,6 +123,24 @@ def test_the_public_card_names_the_data_revisions_of_its_records():
     card = (MODELS / "barcodebert-public" / "README.md").read_text()
     said = set(re.findall(r"`([0-9a-f]{16,20})`", card.split("## Data")[1].split("## Training")[0]))
     assert said == {record["data_revision"] for record in records}
+
+
+def test_records_beside_the_card_count_where_they_tell_of_these_weights(source, weights, tmp_path):
+    measured = RECORD | {"task": "barcodebert-5m", "metric": "genus", "value": 0.75}
+    (source / "results.json").write_text(json.dumps([RECORD, measured]))
+    repository = assemble(source, weights, tmp_path / "repository")
+    assert json.loads((repository / "results.json").read_text()) == [RECORD, measured]
+    assert figures(repository) == [0.25, 0.75]
+    (source / "results.json").write_text(json.dumps([RECORD | {"value": 0.5}, measured]))
+    other = assemble(source, weights, tmp_path / "other")
+    assert json.loads((other / "results.json").read_text()) == [RECORD]
+    assert figures(other) == [0.25]
+
+
+def figures(repository):
+    """Give the values of a card's `model-index`."""
+    index = yaml.safe_load((repository / "README.md").read_text().split("---\n")[1])["model-index"]
+    return [metric["value"] for result in index[0]["results"] for metric in result["metrics"]]
 
 
 def test_weights_of_another_shape_are_refused(weights, tmp_path):
