@@ -54,3 +54,11 @@ class OutputError(Bioscan5mError):
 
 class ResultError(Bioscan5mError, ValueError):
     """A record of results cannot be read, or records cannot be compared; the text names the file and the field."""
+
+
+class EncoderError(Bioscan5mError, ValueError):
+    """What an encoder gave cannot be used; says what was wrong, and for which specimen."""
+
+
+class TaskError(Bioscan5mError, ValueError):
+    """A task cannot be done on this data, or by this model; says which task, and which split."""

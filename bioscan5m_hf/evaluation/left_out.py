@@ -18,6 +18,8 @@ from .labels import codes_of
 _LINNAEAN = re.compile(r"^[A-Z][a-z]+(?:-[a-z]+)? [a-z]+(?:-[a-z]+)*(?: [a-z]+(?:-[a-z]+)*)?$")
 _OPEN = re.compile(r"\b(?:sp|cf|nr|aff|gen|complex|group|agg|near|morph|form)\b")
 _QUERIES_AT_ONCE = 512
+_SCORES_AT_ONCE = 1 << 26
+"""Similarities in memory at a time: 256 MB."""
 _BARRED = np.float32(-np.inf)
 
 
@@ -27,7 +29,7 @@ class LeftOut:
 
     Args:
         query: places of the queries among the rows.
-        nearest: place of the nearest specimen of another species.
+        nearest: place of the nearest specimen of another species; -1 where every key was left out.
         similarity: how near it is.
         right: its genus is the query's.
         same_barcode: keys of other species that were left out because they hold the query's very barcode.
@@ -100,9 +102,11 @@ def nearest_other_species(
     nearest = np.empty(len(queries), np.intp)
     similarity = np.empty(len(queries), np.float32)
     same = np.empty(len(queries), np.int64)
-    for start in range(0, len(queries), _QUERIES_AT_ONCE):
-        part = queries[start : start + _QUERIES_AT_ONCE]
-        scores = unit[part] @ unit[keys].T
+    rows = min(_QUERIES_AT_ONCE, max(1, _SCORES_AT_ONCE // max(1, len(keys))))
+    found = unit[keys]
+    for start in range(0, len(queries), rows):
+        part = queries[start : start + rows]
+        scores = unit[part] @ found.T
         own = kinds[part][:, None] == kinds[keys][None]
         alike = (codes[part][:, None] == codes[keys][None]) & ~own
         scores[own | alike] = _BARRED
@@ -111,7 +115,9 @@ def nearest_other_species(
         nearest[start:stop] = keys[best]
         similarity[start:stop] = scores[np.arange(len(part)), best]
         same[start:stop] = alike.sum(axis=1)
-    return LeftOut(queries, nearest, similarity, genera[nearest] == genera[queries], same)
+    nearest[np.isneginf(similarity)] = -1
+    right = (nearest >= 0) & (genera[nearest] == genera[queries])
+    return LeftOut(queries, nearest, similarity, right, same)
 
 
 def nearest_by_hits(

@@ -129,3 +129,10 @@ def test_without_blast_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(blast.shutil, "which", lambda _: None)
     with pytest.raises(Bioscan5mError, match="apt install"):
         blast_hits(["ACGT"], np.array([0]), np.array([0]))
+
+
+def test_a_query_all_of_whose_keys_are_left_out_is_wrong():
+    genus, species, barcode = pa.array(["A", "A"]), pa.array(["A a", "A b"]), pa.array(["AC", "AC"])
+    found = nearest_other_species(np.eye(2, dtype=np.float32), genus, species, barcode, np.array([0, 1]))
+    assert (found.nearest.tolist(), found.right.tolist()) == ([-1, -1], [False, False])
+    assert found.same_barcode.tolist() == [1, 1]
