@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     processes = accelerator.num_processes
     batching = recipe.seed, recipe.batch_size, recipe.micro_batch_size, processes
     sampler = Sampler(table, recipe.framing(k), *batching)
-    task = Task(table, k, layout, recipe.masking, autoencoder, config.loss_positions == "all_bases", profiles)
+    task = Task(table, k, layout, recipe.masking, autoencoder, config.loss_positions, profiles)
     validation = held_out and Validation.of(recipe, held_out, k, layout, processes)
 
     # The model: the same weights in all processes, other dropout in each.

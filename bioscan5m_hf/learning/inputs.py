@@ -73,15 +73,28 @@ class Cut(NamedTuple):
         ids = table.ids(share.rows, share.windows, k, layout)
         return cls(ids, np.arange(ids.shape[1]) < share.windows.tokens[:, None])
 
-    def inputs(self, share: Share, predicted: Sequence[int], tensors: Tensors) -> Inputs:
+    def filled(self, length: int, pad: int) -> Cut:
+        """Give the same with rows of another, greater length.
+
+        Args:
+            length: tokens and padding of a row.
+            pad: id of padding.
+        """
+        missing = ((0, 0), (0, length - self.ids.shape[1]))
+        return Cut(np.pad(self.ids, missing, constant_values=pad), np.pad(self.real, missing))
+
+    def inputs(
+        self, share: Share, predicted: Sequence[int], tensors: Tensors, *, attends_padding: bool = False
+    ) -> Inputs:
         """Put together what the model is shown.
 
         Args:
             share: the rows.
             predicted: for each head, what counts in the loss.
             tensors: arguments of the forward pass; the attention mask is added.
+            attends_padding: leave the attention mask out.
         """
-        if not self.real.all():  # without a mask, attention takes its fastest path
+        if not self.real.all() and not attends_padding:  # without a mask, attention takes its fastest path
             tensors = tensors | {"attention_mask": torch.from_numpy(self.real).long()}
         if not share.counts:
             return Inputs(tensors, (0,) * len(predicted), 0, 0, 0.0)

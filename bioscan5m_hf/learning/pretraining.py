@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 import numpy as np
 import torch
 
-from ..dna import LAYOUTS, vocabulary_size
+from ..dna import LAYOUTS, MAX_NUCLEOTIDES, vocabulary_size
 from ..models.barcodebert import packed_positions
 from .batches import Sampler, Share
 from .inputs import IGNORED, Cut, Inputs, Tensors
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 Objective = Literal["mlm", "autoencoder", "profile"]
+EVERYWHERE = "all_positions"
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,10 @@ class PretrainingRecipe:
             raise RecipeError(f"epochs is {self.epochs}, learning_rate {self.learning_rate}: use positive numbers")
         if min(self.replacements) < 0 or abs(sum(self.replacements) - 1) > 1e-6:
             raise RecipeError(f"replacements is {list(self.replacements)}: use three shares that sum to 1")
+        if self.everywhere and self.objective != "mlm":
+            raise RecipeError(
+                f"loss_positions is 'all_positions', objective {self.objective!r}: use the objective mlm"
+            )
         if self.crop is not None and not 16 <= self.crop[0] <= self.crop[1]:
             raise RecipeError(f"crop is {list(self.crop)}: use the least and the greatest length, from 16 bases")
 
@@ -85,6 +90,11 @@ class PretrainingRecipe:
     def peak_learning_rate(self) -> float:
         """The learning rate at the schedule's peak."""
         return self.learning_rate * self.batch_size / 64
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether padding is attended to and predicted, as in the code of the BIOSCAN-5M paper."""
+        return self.architecture.get("loss_positions") == EVERYWHERE
 
     @property
     def masking(self) -> Masking:
@@ -110,7 +120,10 @@ class Task:
         layout: `standard` or `original`.
         masking: how k-mers are hidden.
         autoencoder: give the model whole rows and say what is hidden, instead of hiding it.
-        all_bases: predict visible k-mers, too.
+        loss_positions: of the configuration: what is predicted. With `all_positions` rows are padded to full length,
+            no attention mask is given, and what is no k-mer, padding or not, is labelled as the k-mer whose number
+            among k-mers is the id of `[UNK]`. (The code of the BIOSCAN-5M paper subtracted the special ids from the
+            ids of k-mers only.)
         profiles: give the model the profile of each barcode, or None.
     """
 
@@ -119,7 +132,7 @@ class Task:
     layout: str
     masking: Masking
     autoencoder: bool = False
-    all_bases: bool = False
+    loss_positions: str = "masked"
     profiles: Profiles | None = None
 
     @property
@@ -136,10 +149,12 @@ class Task:
             epoch: from 0.
         """
         meaning, rows = LAYOUTS[self.layout], share.rows
-        cut = Cut.of(self.table, share, self.k, self.layout)
+        cut, everywhere = Cut.of(self.table, share, self.k, self.layout), self.loss_positions == EVERYWHERE
+        if everywhere:
+            cut = cut.filled(MAX_NUCLEOTIDES // self.k, meaning.pad)
         known = cut.ids >= meaning.first
         chosen = self.masking.choose(seed, epoch, rows, known, share.windows.tokens)
-        asked = known if self.all_bases and not self.autoencoder else chosen
+        asked = chosen if self.loss_positions == "masked" or self.autoencoder else known | everywhere
         tensors: Tensors = {"predicted": packed_positions(torch.from_numpy(asked), _PACKED)}
         if self.autoencoder:
             visible = packed_positions(torch.from_numpy(cut.real & ~chosen))
@@ -148,10 +163,11 @@ class Task:
         else:
             kmers = (meaning.first, vocabulary_size(self.k, self.layout))
             shown = self.masking.replace(seed, epoch, rows, cut.ids, chosen, meaning.mask, kmers)
-            labels = torch.from_numpy(np.where(asked, cut.ids, IGNORED))
+            named = np.where(known, cut.ids, meaning.first + meaning.unknown)
+            labels = torch.from_numpy(np.where(asked, named, IGNORED))
             tensors |= {"input_ids": torch.from_numpy(shown), "labels": labels}
         if self.profiles is None:
-            return cut.inputs(share, [int(asked.sum())], tensors)
+            return cut.inputs(share, [int(asked.sum())], tensors, attends_padding=everywhere)
         tensors["profile"] = torch.from_numpy(self.profiles.of(bases(self.table, rows)))
         return cut.inputs(share, [int(asked.sum()), len(rows)], tensors)
 
@@ -190,7 +206,8 @@ class Validation:
             processes: that share the work.
         """
         masking = Masking(recipe.mask_ratio, exact=True)
-        task = Task(table, k, layout, masking, autoencoder=recipe.objective == "autoencoder")
+        positions = EVERYWHERE if recipe.everywhere else "masked"  # rows are shown as in training
+        task = Task(table, k, layout, masking, recipe.objective == "autoencoder", positions)
         framing = Framing(k, random_offset=False)
         size = recipe.batch_size, recipe.micro_batch_size
         return cls(task, Sampler(table, framing, VALIDATION_SEED, *size, processes=processes))
@@ -202,11 +219,12 @@ class Validation:
             accelerator: of the run.
             model: its model.
         """
-        epoch = self.sampler.epoch(0)
+        epoch, mask = self.sampler.epoch(0), LAYOUTS[self.task.layout].mask
         shares = (
             share for step in range(self.sampler.steps) for share in epoch.shares(step, accelerator.process_index)
         )
-        found = score(accelerator, model, (self.task.inputs(share, VALIDATION_SEED, 0) for share in shares))
+        pieces = (_hidden_only(self.task.inputs(share, VALIDATION_SEED, 0), mask) for share in shares)
+        found = score(accelerator, model, pieces)
         loss, right, predicted = accelerator.reduce(found, "sum").tolist()
         return {
             "validation_loss": loss / max(1, predicted),

@@ -54,7 +54,7 @@ def test_labels_stand_at_hidden_positions_and_nowhere_else(table):
 
 
 def test_all_known_bases_may_be_asked_for(table):
-    for _, inputs in both(table, all_bases=True):
+    for _, inputs in both(table, loss_positions="all_bases"):
         ids, labels = inputs.tensors["input_ids"], inputs.tensors["labels"]
         assert ((labels != IGNORED) == (ids >= 2)).all()
         assert 1 not in labels
@@ -111,7 +111,7 @@ def model():
 
 def test_masked_accuracy_is_that_of_hidden_positions(table, model):
     accelerator = Accelerator(cpu=True)
-    pieces = [inputs for _, inputs in both(table, all_bases=True)]
+    pieces = [inputs for _, inputs in both(table, loss_positions="all_bases")]
     right = total = 0
     for piece in pieces:
         tensors = {name: each for name, each in piece.tensors.items() if name in ("input_ids", "attention_mask")}

@@ -53,9 +53,11 @@ class BarcodeBertConfig(BertConfig):
         vocab_size: rows of the word embedding; left out, what `kmer_size` and `token_layout` need.
         mlm_head: `bert` is BERT's own head (dense, activation, LayerNorm, decoder tied to the embedding; over all
             ids); `linear` is the authors' head (one untied Linear over the 4**k k-mers).
-        loss_positions: what the labels of a batch mark: `masked` positions only, or `all_bases`, every known k-mer,
-            hidden or not, as the authors trained.
-        masked_weight: with `all_bases`, a hidden position weighs `2 * masked_weight` and a visible one
+        loss_positions: what the labels of a batch mark: `masked` positions only; `all_bases`, every known k-mer,
+            hidden or not, as the authors train since August 2024; `all_positions`, `[UNK]` and padding as well, which
+            is how the model of the BIOSCAN-5M paper was trained, on rows of full length without an attention mask.
+            The last one needs the layout `original` and the linear head.
+        masked_weight: but for `masked`, a hidden position weighs `2 * masked_weight` and a visible one
             `2 * (1 - masked_weight)`; 0.5 weighs both alike, which is the authors' loss.
         decoder_layers: layers of the light decoder of `BarcodeBertForMaskedAutoencoding`.
         profile_weight: what the loss of a barcode's profile weighs beside the loss of a k-mer.
@@ -83,7 +85,7 @@ class BarcodeBertConfig(BertConfig):
     token_layout: Literal["original", "standard"] = "standard"
     vocab_size: int | None = None  # type: ignore[assignment]
     mlm_head: Literal["linear", "bert"] = "bert"
-    loss_positions: Literal["masked", "all_bases"] = "masked"
+    loss_positions: Literal["masked", "all_bases", "all_positions"] = "masked"
     masked_weight: float | int = 0.5
     decoder_layers: int = 1
     profile_weight: float | int = 10.0
@@ -120,6 +122,11 @@ class BarcodeBertConfig(BertConfig):
             raise ValueError("is_decoder and add_cross_attention must be False: BarcodeBERT is an encoder")
         if not 0 <= self.masked_weight <= 1:
             raise ValueError(f"masked_weight must lie between 0 and 1, got {self.masked_weight}")
+        if self.loss_positions == "all_positions" and (self.token_layout, self.mlm_head) != ("original", "linear"):
+            raise ValueError(
+                "loss_positions 'all_positions' repeats what the authors did and needs token_layout 'original' and "
+                f"mlm_head 'linear', got {self.token_layout!r} and {self.mlm_head!r}; otherwise use 'all_bases'"
+            )
         if self.profile_weight < 0:
             raise ValueError(f"profile_weight must not be negative, got {self.profile_weight}")
         if self.pad_token_id != 0:

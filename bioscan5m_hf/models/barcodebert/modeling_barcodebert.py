@@ -100,7 +100,7 @@ class BarcodeBertForMaskedLM(MaskedHead, BarcodeBertPreTrainedModel):
         Args:
             input_ids: `(batch, length)`, some of them hidden.
             attention_mask: `(batch, length)`, 1 where there is a token; None for everywhere.
-            labels: `(batch, length)`, true ids where they count, -100 elsewhere. With `loss_positions="all_bases"`,
+            labels: `(batch, length)`, true ids where they count, -100 elsewhere. Unless `loss_positions` is `masked`,
                 positions whose input is `[MASK]` are the hidden ones.
             predicted: `(batch, width)`, the labelled positions as `packed_positions` gives them. Without it they are
                 looked up, which is a shape that depends on values: a compiled model then runs its head everywhere.
@@ -115,7 +115,7 @@ class BarcodeBertForMaskedLM(MaskedHead, BarcodeBertPreTrainedModel):
             `loss` is the one of the k-mers, that of the profiles (`profile_weight` times 1 - cosine), or their sum.
 
         Raises:
-            ValueError: `all_bases` without `input_ids`.
+            ValueError: positions that are not hidden count, and there are no `input_ids`.
         """
         counts = num_items_in_batch if isinstance(num_items_in_batch, Mapping) else {"kmers": num_items_in_batch}
         outputs = self.bert(input_ids, attention_mask=attention_mask, return_dict=True, **kwargs)
@@ -152,9 +152,11 @@ class BarcodeBertForMaskedLM(MaskedHead, BarcodeBertPreTrainedModel):
         return loss
 
     def weights(self, input_ids: Tensor | None) -> Tensor:
-        """Give what each position weighs in the loss over all bases, `(batch, length)`, float32."""
+        """Give what each position weighs where visible ones count too, `(batch, length)`, float32."""
         if input_ids is None:
-            raise ValueError("loss_positions='all_bases' needs input_ids: they say which positions are hidden")
+            raise ValueError(
+                f"loss_positions={self.config.loss_positions!r} needs input_ids: they say which positions are hidden"
+            )
         share = self.config.masked_weight
         return torch.where(input_ids == self.config.layout.mask, 2.0 * share, 2.0 * (1 - share))
 
