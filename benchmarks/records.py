@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -72,7 +73,7 @@ class Context:
     Args:
         command: the command line.
         sizes: sizes of the inputs.
-        machine: processor, cores, memory, system.
+        machine: processor, cores, memory, system, GPU.
         versions: package → version.
         code: git commit, with `+` where files differ from it.
         date: UTC.
@@ -156,7 +157,7 @@ def number(value: float) -> str:
 
 
 def describe_machine() -> dict[str, Any]:
-    """Say what the machine is: processor, cores, memory and system, nothing that names it."""
+    """Say what the machine is: processor, cores, memory, system, and a GPU if there is one; nothing that names it."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -166,12 +167,23 @@ def describe_machine() -> dict[str, Any]:
         "memory_gib": round(memory, 1),
         "system": platform.system(),
         "python": platform.python_version(),
+        **({"gpu": gpu} if (gpu := find_gpu()) else {}),
     }
+
+
+def find_gpu() -> str | None:
+    """Name the first GPU that the driver shows."""
+    if shutil.which("nvidia-smi") is None:
+        return None
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    lines = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
+    return lines[0].strip() if lines else None
 
 
 def describe_versions() -> dict[str, str]:
     """Give the versions of what was measured."""
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
+    installed = {distribution.metadata["Name"] for distribution in importlib.metadata.distributions()}
+    return {name: importlib.metadata.version(name) for name in PACKAGES if name in installed}
 
 
 def describe_code() -> str:
@@ -204,8 +216,9 @@ def _conditions(found: Sequence[dict[str, Any]]) -> str:
     machine, versions = first["machine"], first["versions"]
     packages = ", ".join(f"{name} {version}" for name, version in versions.items() if name != "bioscan5m-hf")
     sizes = ", ".join(f"{name.replace('_', ' ')} {size:,}" for name, size in first["sizes"].items())
+    gpu = f"{machine['gpu']}; " if "gpu" in machine else ""
     return (
-        f"`{first['command']}`, {first['date']} UTC, code {first['code']}; {sizes}. {machine['cpu']}, "
+        f"`{first['command']}`, {first['date']} UTC, code {first['code']}; {sizes}. {gpu}{machine['cpu']}, "
         f"{machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}; "
         f"{packages}."
     )

@@ -29,8 +29,12 @@ ROWS = (
     "random_access",
     "encoding",
     "pretraining",
+    "gpu",
     "evaluation",
 )
+NO_MATERIAL = ("encoding", "pretraining", "gpu", "evaluation")
+"""Rows that need no release."""
+
 QUICK = {"images": 200, "different": 100, "rows": 1000, "max_rows": 2000, "repeats": 1}
 FULL = {"images": 20_000, "different": 2000, "rows": 500_000, "max_rows": 5_000_000, "repeats": 3}
 
@@ -39,7 +43,7 @@ def main() -> None:
     given = parse()
     if not given.table:
         results = given.results or (given.work / "results.json" if given.quick and given.work else records.RESULTS)
-        chosen = given.only or ROWS
+        chosen = given.only or [row for row in ROWS if possible(row)]
         if given.quick and results == records.RESULTS:
             raise SystemExit("--quick measures nothing worth keeping: say --results FILE or --work DIR")
         if given.work:
@@ -52,6 +56,11 @@ def main() -> None:
             print(f"results are in {results}")
             return
     write_table(check=given.check)
+
+
+def possible(row: str) -> bool:
+    """Tell whether a row can be measured here: some need a GPU."""
+    return not getattr(importlib.import_module(row), "NEEDS_GPU", False) or records.find_gpu() is not None
 
 
 def write_table(*, check: bool) -> None:
@@ -92,7 +101,8 @@ def parse() -> argparse.Namespace:
 def measure_rows(given: argparse.Namespace, work: Path, results: Path, chosen: list[str]) -> None:
     """Measure rows one after the other; each is saved when it is finished."""
     sizes = {name: getattr(given, name) for name in ("images", "different", "rows", "max_rows")}
-    needed = 2000 * given.max_rows + 150_000 * given.images  # bytes: releases, datasets, trees, caches
+    material = any(row not in NO_MATERIAL for row in chosen)
+    needed = material * (2000 * given.max_rows + 150_000 * given.images)  # bytes: releases, datasets, trees, caches
     if shutil.disk_usage(work).free < needed:
         raise SystemExit(
             f"{needed / 1e9:.0f} GB are needed in {work}: name another folder with --work, or smaller sizes"

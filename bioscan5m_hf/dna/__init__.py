@@ -14,12 +14,12 @@ from .kmers import (
 from .letters import BASES, IUPAC, foreign_letters, only_letters, strip_n
 from .quality import WARNINGS, check
 from .reading import STOP_CODONS
-from .words import CODONS, base_codes, count_words
+from .region import Region
+from .words import base_codes, count_words
 
 
 __all__ = [
     "BASES",
-    "CODONS",
     "IUPAC",
     "LAYOUTS",
     "MAX_NUCLEOTIDES",
@@ -29,6 +29,7 @@ __all__ = [
     "WARNINGS",
     "Encoded",
     "Layout",
+    "Region",
     "base_codes",
     "check",
     "clean",
