@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "losses": {"models"},
     "evaluation": {"data", "splits", "taxonomy", "dna", "errors"},
     "embedding": {"models", "data", "splits", "taxonomy", "dna", "errors"},
+    "adapters": {"embedding", "models", "data", "splits", "taxonomy", "dna", "errors"},
     "learning": {"models", "data", "splits", "taxonomy", "dna", "errors"},
     "hub": {"models", "data", "splits", "taxonomy", "dna", "errors"},
 }
