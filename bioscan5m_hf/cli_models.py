@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -122,7 +123,7 @@ def predict(
     within: Annotated[
         list[str] | None, typer.Option(help="Allowed taxon, such as order=Diptera; may be repeated.")
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Names of a read, most probable first.")] = 1,
+    top: Annotated[int, typer.Option(min=1, help="Candidates of a read, most probable first.")] = 1,
     split: Split = None,
     revision: Revision = None,
     keys: Keys = None,
@@ -137,11 +138,15 @@ def predict(
     dtype: Dtype = Precision.FLOAT32,
     average_frames: Frames = False,
 ) -> None:
-    """Name barcodes: by a fine-tuned model, or with --keys by the nearest specimens of a labelled set."""
-    from .embedding.calibration import Thresholds
+    """Name barcodes: by a fine-tuned model, or with --keys by the nearest specimens of a labelled set.
+
+    A name is given at the deepest rank that the evidence supports, and left empty where it supports none: thresholds
+    say from when on, and `bioscan5m calibrate` fits them.
+    """
     from .embedding.inputs import open_input
     from .embedding.lineage import parse_within
     from .embedding.results import write_names
+    from .embedding.thresholds import Thresholds
 
     allowed = parse_within(within or [])
     if keys is None and (key_split or cache):
@@ -160,9 +165,10 @@ def predict(
         chosen = key_split or _default_split(keys, "train+key_unseen")
         naming = _matching(loading, rank, (keys, chosen, cache), average_frames, batch_size)
         naming.restrict(allowed)
-    naming.use(given)
-    if keys is not None and naming.thresholds is None:
-        say("no thresholds: nearest specimens are listed, and names are left empty; see `bioscan5m calibrate --help`")
+    if reason := naming.use(given):
+        what = "candidates" if keys is None else "nearest specimens"
+        say(f"{reason}: {what} are listed, and all names are left empty. To get names, say how sure they have to be:")
+        say(f"    {_calibrating(model, keys, rank, average_frames)}")
     count = write_names(out, naming, reads, progress=True)
     say(f"{out}: {count:,} reads")
 
@@ -170,7 +176,9 @@ def predict(
 def calibrate(
     barcodes: Barcodes,
     model: Model,
-    out: Annotated[Path, typer.Option(help="JSON file to write; predict looks for thresholds.json beside the model.")],
+    out: Annotated[
+        Path, typer.Option(help="JSON file to write; predict looks for thresholds*.json beside the model.")
+    ],
     split: Annotated[str | None, typer.Option(help="Splits of a dataset; by default val+val_unseen.")] = None,
     rank: AskedRank = _SPECIES,
     share: Annotated[float, typer.Option(help="Share of the given names that has to be right.")] = 0.95,
@@ -203,10 +211,21 @@ def calibrate(
     fitted = fit(naming, labelled, share=share, least=least, progress=True)
     fitted.save(out)
     for name, found in fitted.ranks.items():
-        from_ = "never given" if found.threshold is None else f"from {found.threshold:.4f} on"
-        right = f", {100 * found.right / found.accepted:.1f} % right" if found.accepted else ""
-        say(f"{name:<10} {from_:<18} {found.accepted:,} of {found.asked:,} named{right}")
+        say(f"{name:<10} {found}")
     say(str(out))
+
+
+def _calibrating(model: str, keys: str | None, rank: str, average_frames: bool) -> str:
+    """Give the command that fits the thresholds which a call of predict lacks."""
+    labelled = keys if keys is not None and not Path(keys).is_file() else "bioscan-5m"
+    name = "thresholds.json" if keys is None else "thresholds-keys.json"
+    local = Path(model).is_dir()
+    words = ["bioscan5m", "calibrate", labelled, "--model", model]
+    words += [] if keys is None else ["--keys", keys]
+    words += [] if rank == _SPECIES else ["--rank", rank]
+    words += ["--average-frames"] if average_frames else []
+    words += ["--out", str(Path(model, name)) if local else name]
+    return shlex.join(words) + ("" if local else f"   # then: predict … --thresholds {name}")
 
 
 def _shown(records: Input) -> Iterator[pa.RecordBatch]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import sys
 
 import numpy as np
@@ -14,6 +15,7 @@ from bioscan5m_hf import cli, load_specimens, load_taxonomy
 from bioscan5m_hf.embedding.encoder import BarcodeEncoder
 from bioscan5m_hf.embedding.lineage import Lineages
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertForSequenceClassification
+from bioscan5m_hf.taxonomy import RANKS
 
 
 SIZE = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
@@ -102,13 +104,40 @@ def test_predict_by_a_fine_tuned_model(bioscan5m, classifier_folder, dataset, fa
     assert status == 0
     assert "6 reads" in printed
     rows = read(out)
-    assert {row["rank"] for row in rows} == {"genus"}
+    assert {row["candidate_rank"] for row in rows} == {"genus"}
     assert list(dict.fromkeys(row["processid"] for row in rows)) == [
         line[1:] for line in fasta.read_text().splitlines() if line.startswith(">")
     ]
     lineages = Lineages.load(classifier_folder / "taxonomy.json").lineages["species"].values()
-    assert {row["name"] for row in rows} <= {above[5] for above in lineages if above[2] == order}
-    assert all(0 <= float(row["probability"]) <= 1 for row in rows)
+    assert {row["candidate"] for row in rows} <= {above[5] for above in lineages if above[2] == order}
+    assert all(0 <= float(row["candidate_probability"]) <= 1 for row in rows)
+
+
+def test_a_classifier_without_thresholds_forces_no_name_and_says_how_to_get_some(
+    bioscan5m, classifier_folder, dataset, fasta, tmp_path
+):
+    out = tmp_path / "names.csv"
+    words = ("--model", classifier_folder, "--rank", "genus", "--average-frames")
+    status, printed, _ = bioscan5m("predict", fasta, *words, "--out", out)
+    assert status == 0
+    assert "the model has no thresholds: candidates are listed, and all names are left empty" in printed
+    for row in read(out):
+        assert row["candidate"]
+        assert {row[column] for column in ("rank", "name", "probability", "share_right", *RANKS[:-1])} == {""}
+    command = next(line.strip() for line in printed.splitlines() if line.startswith("    bioscan5m calibrate "))
+    shown = shlex.split(command)
+    assert shown[-2:] == ["--out", str(classifier_folder / "thresholds.json")]
+    try:
+        shown[2] = dataset  # "bioscan-5m" lies where the README builds it
+        assert bioscan5m(*shown[1:], "--share", 0.01, "--least", 1)[0] == 0
+        status, printed, _ = bioscan5m("predict", fasta, *words, "--out", out)
+        assert (status, "thresholds" in printed) == (0, False)
+        assert all(row["name"] == row[row["rank"]] != "" for row in read(out))
+        _, printed, _ = bioscan5m("predict", fasta, *words[:4], "--out", out)
+        assert "the thresholds in thresholds.json were fitted with other frame offsets" in printed
+        assert {row["name"] for row in read(out)} == {""}
+    finally:
+        (classifier_folder / "thresholds.json").unlink(missing_ok=True)
 
 
 def test_calibrate_then_predict_by_keys(bioscan5m, encoder_folder, dataset, fasta, tmp_path):
@@ -133,6 +162,10 @@ def test_calibrate_then_predict_by_keys(bioscan5m, encoder_folder, dataset, fast
     assert (status, "no thresholds: nearest specimens are listed" in printed) == (0, True)
     assert {row["name"] for row in read(out)} == {""}
     assert all(row["nearest_processid"] for row in read(out))
+    # Fitted with the keys of train, the thresholds serve train+key_unseen, above; keys of another split they refuse.
+    words = ("--key-split", "key_unseen", "--thresholds", thresholds, "--out", out)
+    status, _, err = bioscan5m("predict", fasta, *model, *words)
+    assert (status, "fitted with other key specimens" in err) == (1, True)
 
 
 def test_thresholds_beside_the_model_are_used(bioscan5m, classifier_folder, dataset, fasta, tmp_path):
@@ -144,7 +177,7 @@ def test_thresholds_beside_the_model_are_used(bioscan5m, classifier_folder, data
         assert bioscan5m("predict", fasta, *words, "--out", out)[0] == 0
     finally:
         own.unlink()
-    assert {row["supported_rank"] for row in read(out)} <= {"genus", "subfamily", "family", "order", "class", "phylum"}
+    assert {row["rank"] for row in read(out)} <= {"genus", "subfamily", "family", "order", "class", "phylum"}
     assert all(row["phylum"] for row in read(out))
 
 

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.manifest import write_text
-from ..errors import Bioscan5mError
-from ..taxonomy import check_rank
 
-
-Mode: TypeAlias = Literal["classifier", "neighbours"]
-FILE = "thresholds.json"
 SHARE = 0.95
 LEAST = 20
 """Given names from which a threshold is fitted, at least: of fewer, a share right means little."""
 
+LOWEST_SHARE = 0.5
+"""Of the least sure given names so many must be right: none is given that is wrong more often than not."""
+
 BINS = 10
 _NOISE = 1e-6
 """Scores this far below a threshold reach it: float32 sums of other batches differ by about as much."""
-
-_FORMAT = 1
-_BOUND = {"weights": "another model", "frame_offsets": "other frame offsets", "head": "another head"}
 
 
 @dataclass(frozen=True)
@@ -47,10 +39,10 @@ class RankThreshold:
 
     Args:
         threshold: the lowest score at which a name is given; None where no score is good enough.
-        asked: labelled specimens that were asked for.
+        asked: labelled specimens that were asked for: those that no narrower rank names.
         accepted: names that the threshold gives them.
         right: how many of these are right.
-        curve: the calibration curve, bins of about equal count by rising score.
+        curve: the calibration curve, bins of about equal count by rising score, none of them across the threshold.
     """
 
     threshold: float | None
@@ -58,6 +50,28 @@ class RankThreshold:
     accepted: int
     right: int
     curve: tuple[Bin, ...] = ()
+
+    def __str__(self) -> str:
+        """Say from when on names are given, how many were, and how many of them were right."""
+        if self.threshold is None:
+            return f"never given, of {self.asked:,}"
+        right = f", {100 * self.right / self.accepted:.1f} % right" if self.accepted else ""
+        return f"from {self.threshold:.4f} on, {self.accepted:,} of {self.asked:,} named{right}"
+
+    def accepts(self, scores: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Tell which scores reach the threshold.
+
+        Args:
+            scores: shape (n,).
+
+        Examples:
+            >>> RankThreshold(0.5, 2, 1, 1).accepts(np.array([0.4, 0.5])).tolist()
+            [False, True]
+        """
+        if self.threshold is None:
+            return np.zeros(len(scores), bool)
+        reached: NDArray[np.bool_] = scores.astype(np.float64) >= self.threshold - _NOISE
+        return reached
 
     def share_right(self, score: float) -> float | None:
         """Tell which share of names with about this score was right; None where nothing like it was seen.
@@ -72,102 +86,35 @@ class RankThreshold:
         return found.right / found.count
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    """Thresholds of all ranks, with what they were fitted for.
-
-    The JSON file has the keys `format`, `mode`, `share`, `origin` and `ranks`: rank → `threshold`, `asked`,
-    `accepted`, `right` and `curve`, a list of `low`, `high`, `count`, `right`.
+class Scored(NamedTuple):
+    """What became of labelled reads at one rank.
 
     Args:
-        mode: `classifier`: scores are probabilities; `neighbours`: scores are cosines to the nearest key.
-        share: which share of given names was to be right.
-        ranks: rank → threshold.
-        origin: model, weights, keys, splits and package that they were fitted with.
+        scores: of the best name of each read, shape (n,); -inf where none was found or two were equally good, which is
+            never accepted.
+        right: whether that name is the read's own, shape (n,).
+        known: whether the read has a name at this rank, shape (n,).
     """
 
-    mode: Mode
-    share: float
-    ranks: Mapping[str, RankThreshold]
-    origin: Mapping[str, str] = field(default_factory=dict)
-
-    def save(self, path: str | Path) -> None:
-        """Write the JSON file, beside and renamed."""
-        write_text(Path(path), json.dumps({"format": _FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n")
-
-    @classmethod
-    def load(cls, path: str | Path) -> Thresholds:
-        """Read the JSON file.
-
-        Raises:
-            Bioscan5mError: it is absent, damaged, or of another format.
-        """
-        try:
-            read: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-            if read.pop("format") != _FORMAT:
-                raise ValueError("another format")
-            ranks = {}
-            for rank, given in read.pop("ranks").items():
-                curve = tuple(Bin(**one) for one in given.pop("curve"))
-                ranks[check_rank(rank)] = RankThreshold(**given, curve=curve)
-            return cls(ranks=ranks, **read)
-        except FileNotFoundError as error:
-            raise Bioscan5mError(f"there is no {path}: make it with `bioscan5m calibrate`") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Bioscan5mError(
-                f"{path} holds no thresholds ({error}): make it with `bioscan5m calibrate`"
-            ) from error
-
-    def check(self, origin: Mapping[str, str], mode: Mode) -> None:
-        """Refuse thresholds of another model, of another kind of score, or of other frames.
-
-        Args:
-            origin: what the names are given with.
-            mode: how they are given.
-
-        Raises:
-            ValueError: they were fitted for something else.
-        """
-        if self.mode != mode:
-            raise ValueError(f"these thresholds are for {self.mode}, not for {mode}: make others with calibrate")
-        for key, what in _BOUND.items():
-            if self.origin.get(key) != origin.get(key):
-                raise ValueError(
-                    f"these thresholds were fitted with {what} ({self.origin.get('model')}, {self.origin.get(key)!r} "
-                    f"and not {origin.get(key)!r}): make others with calibrate"
-                )
-
-    @classmethod
-    def beside(cls, folder: Path | None, origin: Mapping[str, str], mode: Mode) -> Thresholds | None:
-        """Read `thresholds.json` of a model's folder, if there is one that fits what names are given with."""
-        if folder is None or not (folder / FILE).is_file():
-            return None
-        found = cls.load(folder / FILE)
-        fits = found.mode == mode and all(found.origin.get(key) == origin.get(key) for key in _BOUND)
-        return found if fits else None
-
-    def accepts(self, rank: str, scores: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Tell which scores are good enough for a name at a rank; none where the rank was not fitted.
-
-        Args:
-            rank: of the names.
-            scores: shape (n,).
-        """
-        threshold = self.ranks[rank].threshold if rank in self.ranks else None
-        return np.zeros(len(scores), bool) if threshold is None else scores.astype(np.float64) >= threshold - _NOISE
-
-
-Scored: TypeAlias = tuple[NDArray[np.floating], NDArray[np.bool_]]
+    scores: NDArray[np.floating]
+    right: NDArray[np.bool_]
+    known: NDArray[np.bool_]
 
 
 def fit_thresholds(
     scored: Mapping[str, Scored], *, share: float = SHARE, least: int = LEAST
 ) -> dict[str, RankThreshold]:
-    """Fit, for each rank, the lowest score from which on at least `share` of the names are right.
+    """Fit, for each rank, the lowest score from which on at least `share` of the names given at it are right.
+
+    A read is named at the narrowest rank whose threshold it reaches. So at a wider rank only the reads count that no
+    narrower one names: the easy ones, which are right at every rank, would hide how the others fare. Where fewer than
+    `least` are left, all count, and those that are left must keep the share by themselves, too.
+
+    Many sure names could carry a tail of poor ones; so of the `least` names with the lowest scores at least half must
+    be right, too.
 
     Args:
-        scored: rank → scores and whether the name was right, each of shape (n,); -inf where no name was found or two
-            were equally good, which is never accepted.
+        scored: rank → the same n reads at this rank, from narrow to wide.
         share: which share of accepted names has to be right.
         least: accepted names that are needed; with fewer, the rank gets no threshold.
 
@@ -176,15 +123,21 @@ def fit_thresholds(
 
     Examples:
         >>> scores, right = np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, False, True])
-        >>> fitted = fit_thresholds({"genus": (scores, right)}, share=0.9, least=1)["genus"]
+        >>> scored = {"genus": Scored(scores, right, np.ones(4, bool))}
+        >>> fitted = fit_thresholds(scored, share=0.9, least=1)["genus"]
         >>> fitted.threshold, fitted.accepted, fitted.right
         (0.8, 2, 2)
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"share is {share}: use a number above 0 and up to 1, such as {SHARE}")
-    return {
-        rank: _fit(np.asarray(scores, np.float64), right, share, least) for rank, (scores, right) in scored.items()
-    }
+    check_share(share)
+    fitted: dict[str, RankThreshold] = {}
+    unnamed: NDArray[np.bool_] | None = None
+    for rank, (scores, right, known) in scored.items():
+        exact = np.asarray(scores, np.float64)
+        unnamed = np.ones(len(exact), bool) if unnamed is None else unnamed
+        counting = known & unnamed if (known & unnamed).sum() >= least else known
+        fitted[rank] = _fit(exact[counting], right[counting], unnamed[counting], share, least)
+        unnamed = unnamed & ~fitted[rank].accepts(exact)
+    return fitted
 
 
 def check_share(share: float) -> None:
@@ -197,24 +150,29 @@ def check_share(share: float) -> None:
         raise ValueError(f"share is {share}: use a number above 0 and up to 1, such as {SHARE}")
 
 
-def _fit(scores: NDArray[np.float64], right: NDArray[np.bool_], share: float, least: int) -> RankThreshold:
+def _fit(
+    scores: NDArray[np.float64], right: NDArray[np.bool_], unnamed: NDArray[np.bool_], share: float, least: int
+) -> RankThreshold:
     order = np.argsort(-scores, kind="stable")
     order = order[np.isfinite(scores[order])]
-    falling, good = scores[order], right[order]
+    falling, good, left = scores[order], right[order], unnamed[order]
     # Equal scores are accepted together, so only the last of them can be where a threshold lies.
     ends = np.flatnonzero(np.append(falling[1:] != falling[:-1], True)) if len(falling) else np.zeros(0, np.intp)
     accepted, hits = ends + 1, np.cumsum(good)[ends]
-    fitting = np.flatnonzero((hits >= share * accepted) & (accepted >= least))
-    curve = _curve(falling[::-1], good[::-1])
+    before = np.concatenate([np.zeros(least + 1, np.int64), np.cumsum(good)])[accepted]
+    poorest = (hits - before) / least  # share of right ones among the last `least` that are accepted
+    enough = (hits >= share * accepted) & (np.cumsum(good & left)[ends] >= share * np.cumsum(left)[ends])
+    fitting = np.flatnonzero(enough & (accepted >= least) & (poorest >= LOWEST_SHARE))
     if not len(fitting):
-        return RankThreshold(None, len(scores), 0, 0, curve)
+        return RankThreshold(None, len(scores), 0, 0, _curve(falling[::-1], good[::-1]))
     last = fitting[-1]
+    curve = _curve(falling[::-1], good[::-1], len(falling) - int(accepted[last]))
     return RankThreshold(float(falling[ends[last]]), len(scores), int(accepted[last]), int(hits[last]), curve)
 
 
-def _curve(rising: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[Bin, ...]:
-    """Divide into bins of about equal count; equal scores stay together."""
-    cuts = {0, len(rising)}
+def _curve(rising: NDArray[np.float64], right: NDArray[np.bool_], at: int = 0) -> tuple[Bin, ...]:
+    """Divide into bins of about equal count, and at the threshold; equal scores stay together."""
+    cuts = {0, at, len(rising)}
     for number in range(1, BINS):
         place = len(rising) * number // BINS
         if 0 < place < len(rising):

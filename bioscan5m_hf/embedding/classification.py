@@ -1,4 +1,4 @@
-"""Names by a fine-tuned model: the most probable ones at a rank, and the deepest rank that is sure enough."""
+"""Names by a fine-tuned model: the deepest rank that is sure enough, and the candidates at the asked rank."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from .calibration import Mode, Thresholds
 from .classifier import BarcodeClassifier, softmax
 from .files import BARCODE, PROCESSID
 from .lineage import Groups
-from .naming import Evidence, check_columns, lineage_columns, ranks_up, supported
+from .naming import Evidence, check_columns, lineage_columns, ranks_up, read_strands, supported
 from .quality import CHECKS, prepare
+from .thresholds import Mode, Thresholds, choose_thresholds
 
 
 BLOCK_SCORES = 8_000_000
@@ -26,13 +26,14 @@ BLOCK_SCORES = 8_000_000
 class Classification:
     """Naming by a classifier.
 
-    With thresholds (see `use`) there are also columns of the deepest rank that is sure enough, and its lineage.
+    A name is given at the deepest rank, from the asked one upward, whose probability reaches its threshold. Without
+    thresholds (see `use`) no names are given, but the candidates at the asked rank with their probabilities.
 
     Args:
         classifier: the fine-tuned model.
-        rank: at which names are given.
-        within: rank → names of the taxa that are allowed; probabilities are those among them.
-        top: names of a read, most probable first.
+        rank: of the candidates, and the narrowest at which a name is given.
+        within: rank → names of the taxa that are allowed; probabilities of candidates are those among them.
+        top: candidates of a read, most probable first.
         offsets: frame offsets that are averaged over.
         batch_size: reads computed together.
     """
@@ -48,22 +49,25 @@ class Classification:
 
     def __post_init__(self) -> None:
         if self.top < 1:
-            raise ValueError(f"top is {self.top}: ask for one name or more")
+            raise ValueError(f"top is {self.top}: ask for one candidate or more")
         self.classifier.choose_head(self.rank)
         groups = {rank: self.classifier.groups(rank) for rank in ranks_up(self.rank)}
         self.groups: dict[str, Groups] = {rank: found for rank, found in groups.items() if found.names}
         self.block = min(8192, max(64, BLOCK_SCORES // self.classifier.width))
         self.allowed = self.classifier.allowed(self.within) if self.within else None
 
-    def use(self, thresholds: Thresholds | None) -> None:
+    def use(self, thresholds: Thresholds | None) -> str:
         """Use these thresholds, or by default those in the model's folder.
+
+        Returns:
+            Why there are none; empty where there are some.
 
         Raises:
             ValueError: they were fitted for something else.
         """
-        if thresholds is not None:
-            thresholds.check(self.origin, self.mode)
-        self.thresholds = thresholds or Thresholds.beside(self.classifier.folder, self.origin, self.mode)
+        folder = self.classifier.folder
+        self.thresholds, reason = choose_thresholds(thresholds, folder, self.origin, self.mode)
+        return reason
 
     @property
     def k(self) -> int:
@@ -79,48 +83,66 @@ class Classification:
     def columns(self) -> list[str]:
         """The columns of the table of names."""
         within = ["probability_within"] if self.within else []
-        sure = [] if self.thresholds is None else ["supported_rank", *lineage_columns(self.rank)]
-        return [PROCESSID, "place", "rank", "name", "probability", *within, *sure, *CHECKS]
+        named = ["rank", "name", "probability", "share_right", *lineage_columns(self.rank)]
+        return [PROCESSID, *named, "place", "candidate_rank", "candidate", "candidate_probability", *within, *CHECKS]
 
-    def weigh(self, barcodes: pa.Array) -> Mapping[str, Evidence]:
-        """Give the most probable name at the asked rank and at all above it.
+    def rows(self, barcodes: pa.Array) -> NDArray[np.float32]:
+        """Give the scores of the classes of the chosen head.
 
         Args:
             barcodes: usable ones, shape (n,).
         """
-        return self._evidence(*self._sums(barcodes))
+        return self.classifier.logits(barcodes, self.batch_size, offsets=self.offsets, cleaned=False)
+
+    def strength(self, rows: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Give the probability of the best name at the asked rank.
+
+        Args:
+            rows: scores, shape (n, classes).
+        """
+        return self.weigh(rows)[self.rank].scores
+
+    def weigh(self, rows: NDArray[np.float32]) -> Mapping[str, Evidence]:
+        """Give the most probable name at the asked rank and at all above it.
+
+        Args:
+            rows: scores, shape (n, classes).
+        """
+        return self._evidence(*self._sums(rows))
 
     def names(self, batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-        """Name the reads of a batch: a row for each read and place, in the order of the reads.
+        """Name the reads of a batch: a row for each read and candidate, in the order of the reads.
 
         Args:
             batch: with `processid` and `dna_barcode`.
         """
-        prepared = prepare(batch.column(BARCODE), self.k)
-        usable = np.flatnonzero(prepared.usable)
-        sums, inside = self._sums(prepared.barcodes.take(pa.array(usable)))
-        here, names = sums[self.rank], self.groups[self.rank].names
-        best = most_probable(here, self.top)
+        prepared, logits = read_strands(self, prepare(batch.column(BARCODE), self.k))
+        sums, inside = self._sums(logits)
         evidence = self._evidence(sums, inside)
-        deepest = supported(evidence, self.thresholds, len(usable))
-        row_of = {int(place): row for row, place in enumerate(usable)}
+        deepest = supported(evidence, self.thresholds, len(logits))
+        best = most_probable(sums[self.rank], self.top)
+        row_of = {int(place): row for row, place in enumerate(np.flatnonzero(prepared.usable))}
         ids, checks = batch.column(PROCESSID).to_pylist(), check_columns(prepared)
         for place, (identity, about) in enumerate(zip(ids, checks, strict=True)):
-            common = {PROCESSID: identity, "rank": self.rank, **about}
+            common = {PROCESSID: identity, "candidate_rank": self.rank, **about}
             row = row_of.get(place)
             if row is None:
                 yield {**common, "place": 1}
                 continue
             common["probability_within"] = float(inside[row])
-            sure = self._supported(evidence, int(deepest[row]), row)
-            for number, code in enumerate(best[row], 1):
-                if number == 1 or here[row, code] > 0:
-                    one = {"place": number, "name": names[code], "probability": float(here[row, code])}
-                    yield {**common, **one, **sure}
+            common |= self._name(evidence, int(deepest[row]), row)
+            for candidate in self._candidates(sums[self.rank][row], best[row]):
+                yield {**common, **candidate}
 
-    def _sums(self, barcodes: pa.Array) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
+    def _candidates(self, probabilities: NDArray[np.float32], best: NDArray[np.int64]) -> Iterator[dict[str, Any]]:
+        names = self.groups[self.rank].names
+        for place, code in enumerate(best, 1):
+            probability = float(probabilities[code])
+            if place == 1 or probability > 0:
+                yield {"place": place, "candidate": names[code], "candidate_probability": probability}
+
+    def _sums(self, logits: NDArray[np.float32]) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
         """Sum probabilities upward, and tell which share of the unrestricted ones the allowed classes hold."""
-        logits = self.classifier.logits(barcodes, self.batch_size, offsets=self.offsets, cleaned=False)
         probabilities = softmax(logits, self.allowed)
         everything = np.ones(len(logits), np.float32)
         inside = everything if self.allowed is None else softmax(logits)[:, self.allowed].sum(axis=1)
@@ -134,12 +156,16 @@ class Classification:
             found[rank] = Evidence(groups.names, codes, sums[rank][np.arange(len(codes)), codes] * inside)
         return found
 
-    def _supported(self, evidence: Mapping[str, Evidence], deepest: int, row: int) -> dict[str, str]:
-        if deepest < 0:
+    def _name(self, evidence: Mapping[str, Evidence], deepest: int, row: int) -> dict[str, Any]:
+        """Give the name at the deepest rank that is supported, with its lineage; nothing where none is."""
+        if deepest < 0 or self.thresholds is None:
             return {}
         rank = list(evidence)[deepest]
-        name = evidence[rank].names[evidence[rank].codes[row]]
-        return {"supported_rank": rank, **self.classifier.lineages.above(rank, name)}
+        found = evidence[rank]
+        name, probability = found.names[found.codes[row]], float(found.scores[row])
+        share = self.thresholds.ranks[rank].share_right(probability)
+        lineage = self.classifier.lineages.above(rank, name)
+        return {**lineage, "rank": rank, "name": name, "probability": probability, "share_right": share}
 
 
 def most_probable(probabilities: NDArray[np.float32], top: int) -> NDArray[np.int64]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..data.sources import METADATA, Source, open_source, read_tables
+from ..dna.arrays import content
 from ..errors import Bioscan5mError
 from ..taxonomy import FILLER
 from .files import BARCODE, PROCESSID, ROWS, count_records, read_sequences
@@ -72,6 +73,34 @@ class Input:
             origins = [getattr(self.source.files[split], "origin_metadata", None) for split in splits]
             seen = [self.source.path, splits, self._files(self.source), origins]
         return hashlib.sha256(json.dumps(seen, default=str).encode()).hexdigest()[:32]
+
+    def parts(self) -> list[Input]:
+        """Give each split of a dataset by itself; a file is one part."""
+        return [self] if self.source is None else [replace(self, split=name) for name in self._splits(self.source)]
+
+    def fingerprint(self, labels: Sequence[str] = ()) -> str:
+        r"""Give a digest of what the records say, in their order, wherever they lie.
+
+        Args:
+            labels: ranks (or `dna_bin`) that count as well.
+
+        Examples:
+            >>> from tempfile import TemporaryDirectory
+            >>> with TemporaryDirectory() as folder:
+            ...     one, other = Path(folder) / "one.fasta", Path(folder) / "other.csv"
+            ...     _ = one.write_text(">A1 genus=Apis\nACGT\n"), other.write_text("id,seq,genus\nA1,ACGT,Apis\n")
+            ...     digests = [Input(str(path)).fingerprint(["genus"]) for path in (one, other)]
+            >>> digests[0] == digests[1], len(digests[0])
+            (True, 16)
+        """
+        digest = hashlib.sha256()
+        end, tab = pa.scalar("\n", pa.large_string()), pa.scalar("\t", pa.large_string())
+        for batch in self.batches(labels=labels):
+            columns = [column.cast(pa.large_string()) for column in batch.columns]
+            lines = pc.binary_join_element_wise(*columns, end, tab, null_handling="replace", null_replacement="")
+            data, ends = content(lines)
+            digest.update(data[ends[0] : ends[-1]].data)
+        return digest.hexdigest()[:16]
 
     def _splits(self, source: Source) -> tuple[str, ...]:
         return source.choose_splits(self.split or "all")

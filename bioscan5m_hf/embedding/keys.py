@@ -30,6 +30,11 @@ HELD_BYTES = 2 << 30
 """Vectors up to this size are held in memory (700,000 keys of 768 numbers); more are read again for each block."""
 
 BLOCK = 8192
+CONTENT = "keys with fingerprints"
+"""What the file says it holds."""
+
+_BOUND = ("weights", "frame_offsets", "dtype", "records", "content")
+"""In what a file of embeddings must agree with what is asked for."""
 
 
 @dataclass
@@ -146,6 +151,8 @@ def embed_keys(
 ) -> KeySet:
     """Embed key specimens, or open the file in which this was done before.
 
+    The file's metadata say what made it; `fingerprints` are digests of what the keys say, one for each split.
+
     Keys that say nothing (empty, mostly N, no nucleotides) and keys without any name are left out.
 
     Args:
@@ -164,14 +171,12 @@ def embed_keys(
         "source": keys.name,
         "split": keys.split or "",
         "records": keys.identity(),
-        "content": "keys",
+        "content": CONTENT,
     }
     path = _default_cache(origin) if cache is None else Path(cache)
     if path.exists():
         there = read_origin(path)
-        differs = [
-            name for name in ("weights", "frame_offsets", "records", "content") if there.get(name) != origin[name]
-        ]
+        differs = [name for name in _BOUND if there.get(name) != origin[name]]
         if not differs:
             return KeySet.open(path)
         raise OutputError(
@@ -185,7 +190,9 @@ def embed_keys(
             f"{keys.name} holds no key with a usable barcode and a name: a table needs columns such as "
             "'genus' and 'species', and a FASTA file headers such as '>ID genus=Megaselia;species=Megaselia scalaris'"
         )
-    write_parquet(path, _chained(first, batches), origin)
+    # A second reading, a matter of seconds: what the keys say, split by split, is what thresholds are bound to.
+    fingerprints = " ".join(part.fingerprint(LABELS) for part in keys.parts())
+    write_parquet(path, _chained(first, batches), origin | {"fingerprints": fingerprints})
     return KeySet.open(path)
 
 
@@ -218,6 +225,6 @@ def _chained(first: pa.RecordBatch, others: Iterator[pa.RecordBatch]) -> Iterato
 def _default_cache(origin: Mapping[str, str]) -> Path:
     from huggingface_hub.constants import HF_HOME
 
-    parts = [origin[name] for name in ("weights", "frame_offsets", "dtype", "records", "package_version")]
+    parts = [origin[name] for name in (*_BOUND, "package_version")]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
     return Path(os.path.expanduser(HF_HOME)) / "bioscan5m" / f"keys-{digest}.parquet"

@@ -11,13 +11,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from .alignment import compare
-from .calibration import Mode, Thresholds
 from .encoder import BarcodeEncoder
 from .files import BARCODE, PROCESSID
 from .keys import KeySet
-from .naming import Evidence, check_columns, lineage_columns, ranks_up, supported
-from .neighbours import Nearest, search
+from .naming import Evidence, check_columns, lineage_columns, ranks_up, read_strands, supported
+from .neighbours import TIE, TIE_OF_16_BITS, Nearest, search
 from .quality import CHECKS, prepare
+from .thresholds import Mode, Thresholds, choose_thresholds
 
 
 @dataclass
@@ -55,15 +55,18 @@ class Matching:
         self.keys.restrict(within)
         self.counts = {rank: self.keys.counts(rank) for rank in self.ranks}
 
-    def use(self, thresholds: Thresholds | None) -> None:
+    def use(self, thresholds: Thresholds | None) -> str:
         """Use these thresholds, or by default those in the model's folder.
+
+        Returns:
+            Why there are none; empty where there are some.
 
         Raises:
             ValueError: they were fitted for something else.
         """
-        if thresholds is not None:
-            thresholds.check(self.origin, self.mode)
-        self.thresholds = thresholds or Thresholds.beside(self.encoder.folder, self.origin, self.mode)
+        folder = self.encoder.folder
+        self.thresholds, reason = choose_thresholds(thresholds, folder, self.origin, self.mode)
+        return reason
 
     @property
     def k(self) -> int:
@@ -76,6 +79,7 @@ class Matching:
         return self.encoder.origin(self.offsets) | {
             "keys": self.keys.origin.get("source", ""),
             "key_split": self.keys.origin.get("split", ""),
+            "key_fingerprints": self.keys.origin.get("fingerprints", ""),
         }
 
     @property
@@ -85,17 +89,33 @@ class Matching:
             *(PROCESSID, "rank", "name", "similarity", "share_right", "key_specimens"),
             *lineage_columns(self.rank),
             *("nearest_processid", "nearest_bin", "nearest_name", "nearest_similarity", "identity", "overlap"),
-            *("runner_up", "runner_up_processid", "runner_up_similarity"),
+            *("runner_up", "runner_up_processid", "runner_up_similarity", "equally_near"),
             *CHECKS,
         ]
 
-    def weigh(self, barcodes: pa.Array) -> Mapping[str, Evidence]:
-        """Give the nearest name at the asked rank and at all above it.
+    def rows(self, barcodes: pa.Array) -> NDArray[np.float32]:
+        """Give the vectors of reads.
 
         Args:
             barcodes: usable ones, shape (n,).
         """
-        return self._evidence(self._search(barcodes)[1])
+        return self.encoder.embed(barcodes, self.batch_size, offsets=self.offsets, cleaned=False)
+
+    def strength(self, rows: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Give the cosine to the nearest key, whatever its name.
+
+        Args:
+            rows: vectors, shape (n, width).
+        """
+        return self._search(rows, ())[0].similarity
+
+    def weigh(self, rows: NDArray[np.float32]) -> Mapping[str, Evidence]:
+        """Give the nearest name at the asked rank and at all above it.
+
+        Args:
+            rows: vectors, shape (n, width).
+        """
+        return self._evidence(self._search(rows, self.ranks)[1])
 
     def names(self, batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
         """Name the reads of a batch: a row for each, in their order.
@@ -103,21 +123,21 @@ class Matching:
         Args:
             batch: with `processid` and `dna_barcode`.
         """
-        prepared = prepare(batch.column(BARCODE), self.k)
+        prepared, vectors = read_strands(self, prepare(batch.column(BARCODE), self.k))
         usable = np.flatnonzero(prepared.usable)
         reads = prepared.barcodes.take(pa.array(usable))
-        overall, found = self._search(reads)
-        evidence = self._evidence(found)
-        deepest = supported(evidence, self.thresholds, len(usable))
+        overall, found = self._search(vectors, self.ranks)
+        deepest = supported(self._evidence(found), self.thresholds, len(usable))
         answers = self._answers(reads.to_pylist(), overall, found, deepest)
         row_of = dict(zip(usable.tolist(), answers, strict=True))
         ids, checks = batch.column(PROCESSID).to_pylist(), check_columns(prepared)
         for place, (identity, about) in enumerate(zip(ids, checks, strict=True)):
             yield {PROCESSID: identity, **about, **row_of.get(place, {})}
 
-    def _search(self, barcodes: pa.Array) -> tuple[Nearest, dict[str, Nearest]]:
-        vectors = self.encoder.embed(barcodes, self.batch_size, offsets=self.offsets, cleaned=False)
-        return search(vectors, self.keys, self.ranks, device=self.encoder.model.device)
+    def _search(self, vectors: NDArray[np.float32], ranks: Sequence[str]) -> tuple[Nearest, dict[str, Nearest]]:
+        model = self.encoder.model
+        tie = TIE if model.dtype.itemsize == 4 else TIE_OF_16_BITS
+        return search(vectors, self.keys, ranks, device=model.device, tie=tie)
 
     def _evidence(self, found: Mapping[str, Nearest]) -> dict[str, Evidence]:
         evidence = {}
@@ -134,12 +154,14 @@ class Matching:
         at = [self.ranks[max(place, 0)] for place in deepest]
         behind = [found[rank].place[row] for row, rank in enumerate(at)]
         others = [found[rank].other[row] for row, rank in enumerate(at)]
-        specimens = self._specimens([*overall.place, *behind, *others])
-        count = len(reads)
+        asked = found[self.rank]
+        tied = np.where(asked.tied, asked.other, -1)
+        specimens = iter(self._specimens([*overall.place, *behind, *others, *tied]))
+        columns = [[next(specimens) for _ in reads] for _ in range(4)]
         answers = []
-        for row, (read, rank) in enumerate(zip(reads, at, strict=True)):
-            nearest, own, other = specimens[row], specimens[count + row], specimens[2 * count + row]
+        for row, (read, rank, nearest, own, other, equal) in enumerate(zip(reads, at, *columns, strict=True)):
             answer = self._specimen(read, nearest, float(overall.similarity[row]))
+            answer["equally_near"] = equal.get(self.rank)
             if other:
                 similarity = float(found[rank].other_similarity[row])
                 answer |= {

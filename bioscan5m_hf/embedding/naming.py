@@ -10,12 +10,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..dna import reverse_complement
 from ..errors import Bioscan5mError
 from ..taxonomy import LABELS, RANKS, check_rank
-from .calibration import LEAST, SHARE, Mode, Scored, Thresholds, check_share, fit_thresholds
+from .calibration import LEAST, SHARE, Scored, check_share, fit_thresholds
 from .files import BARCODE
 from .inputs import Input
 from .quality import CHECKS, Prepared, prepare
+from .thresholds import Mode, Thresholds
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,13 @@ class Namer(Protocol):
     def origin(self) -> dict[str, str]:
         """What names are given with: model, weights, frames, keys."""
 
-    def weigh(self, barcodes: pa.Array) -> Mapping[str, Evidence]:
+    def rows(self, barcodes: pa.Array) -> NDArray[np.float32]:
+        """Give what the model computes of usable barcodes, shape (n, width)."""
+
+    def strength(self, rows: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Tell how much speaks for the best answer to each read, whatever it is; shape (n,)."""
+
+    def weigh(self, rows: NDArray[np.float32]) -> Mapping[str, Evidence]:
         """Give the evidence at the asked rank and all above it, from narrow to wide."""
 
 
@@ -60,6 +68,28 @@ def ranks_up(rank: str) -> tuple[str, ...]:
     """
     check_rank(rank)
     return tuple(reversed(LABELS[: LABELS.index(rank) + 1]))
+
+
+def read_strands(namer: Namer, prepared: Prepared) -> tuple[Prepared, NDArray[np.float32]]:
+    """Compute usable reads; doubtful ones on both strands, of which the one with the stronger evidence is kept.
+
+    Args:
+        namer: how names are given.
+        prepared: the reads.
+
+    Returns:
+        The reads on the strands that were taken, and the model's rows of the usable ones, in their order.
+    """
+    usable = np.flatnonzero(prepared.usable)
+    reads = prepared.barcodes.take(pa.array(usable))
+    rows = namer.rows(reads)
+    doubtful = np.flatnonzero(prepared.doubtful[usable])
+    if not len(doubtful):
+        return prepared, rows
+    other = namer.rows(reverse_complement(reads.take(pa.array(doubtful))))
+    better = namer.strength(other) > namer.strength(rows[doubtful])
+    rows[doubtful[better]] = other[better]
+    return prepared.turned(usable[doubtful[better]]), rows
 
 
 def supported(evidence: Mapping[str, Evidence], thresholds: Thresholds | None, reads: int) -> NDArray[np.int64]:
@@ -110,11 +140,11 @@ def calibrate(
             prepared = prepare(batch.column(BARCODE), namer.k)
             usable = pa.array(np.flatnonzero(prepared.usable))
             if len(usable):
-                for rank, found in namer.weigh(prepared.barcodes.take(usable)).items():
+                for rank, found in namer.weigh(read_strands(namer, prepared)[1]).items():
                     collected.setdefault(rank, []).append(_scored(found, batch.column(rank).take(usable)))
             bar.update(len(batch))
     scored = {rank: _joined(parts) for rank, parts in collected.items()}
-    if not any(len(scores) for scores, _ in scored.values()):
+    if not any(one.known.any() for one in scored.values()):
         raise Bioscan5mError(f"{labelled.name} holds no record with a usable barcode and a name: nothing to fit on")
     origin = namer.origin | {"fitted_on": labelled.name, "split": labelled.split or ""}
     return Thresholds(namer.mode, share, fit_thresholds(scored, share=share, least=least), origin)
@@ -134,11 +164,10 @@ def lineage_columns(rank: str) -> list[str]:
 
 
 def _scored(found: Evidence, truth: pa.Array) -> Scored:
-    known = np.asarray(truth.is_valid())
     code = {name: place for place, name in enumerate(found.names)}
     right = np.array([code.get(name, -2) for name in truth.to_pylist()], np.int64) == found.codes
-    return found.scores[known], right[known]
+    return Scored(found.scores, right, np.asarray(truth.is_valid()))
 
 
 def _joined(parts: Sequence[Scored]) -> Scored:
-    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+    return Scored(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))

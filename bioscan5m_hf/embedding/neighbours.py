@@ -19,6 +19,9 @@ QUERIES = 1024
 TIE = 1e-6
 """Similarities closer than this are equal: float32 gives equal barcodes of different batches vectors this close."""
 
+TIE_OF_16_BITS = 1e-4
+"""The same where a model computes in 16 bits: in bfloat16 vectors have a cosine of 0.99998 to those of float32."""
+
 
 @dataclass
 class Nearest:
@@ -29,28 +32,35 @@ class Nearest:
         similarity: cosine, -inf where there is none; shape (n,).
         other: place of the nearest key of another taxon.
         other_similarity: its cosine.
+        tie: cosines closer than this are equal.
     """
 
     place: NDArray[np.int64]
     similarity: NDArray[np.float32]
     other: NDArray[np.int64]
     other_similarity: NDArray[np.float32]
+    tie: float = TIE
 
     @classmethod
-    def empty(cls, queries: int) -> Nearest:
+    def empty(cls, queries: int, tie: float = TIE) -> Nearest:
         """Begin with nothing found."""
         none, far = np.full(queries, -1), np.full(queries, -np.inf, np.float32)
-        return cls(none, far, none.copy(), far.copy())
+        return cls(none, far, none.copy(), far.copy(), tie)
 
     @property
     def tied(self) -> NDArray[np.bool_]:
         """Whether another taxon is as near: then the barcode does not tell them apart."""
         with np.errstate(invalid="ignore"):
-            return self.similarity - self.other_similarity <= TIE
+            return self.similarity - self.other_similarity <= self.tie
 
 
 def search(
-    queries: NDArray[np.float32], keys: KeySet, ranks: Sequence[str], *, device: str | torch.device = "cpu"
+    queries: NDArray[np.float32],
+    keys: KeySet,
+    ranks: Sequence[str],
+    *,
+    device: str | torch.device = "cpu",
+    tie: float = TIE,
 ) -> tuple[Nearest, dict[str, Nearest]]:
     """Find the nearest keys of queries among all keys; exact, in blocks of keys and queries.
 
@@ -59,14 +69,15 @@ def search(
         keys: key specimens.
         ranks: for each the nearest key that has a name at it, and the nearest one with another name there.
         device: where similarities are computed.
+        tie: cosines closer than this are equal.
 
     Returns:
         The nearest key whatever its labels (its `other` is not filled), and rank → nearest.
     """
     import torch
 
-    overall = Nearest.empty(len(queries))
-    found = {rank: Nearest.empty(len(queries)) for rank in ranks}
+    overall = Nearest.empty(len(queries), tie)
+    found = {rank: Nearest.empty(len(queries), tie) for rank in ranks}
     given = torch.from_numpy(unit(queries)).to(device)
     for start, block in keys.blocks():
         part = slice(start, start + len(block))

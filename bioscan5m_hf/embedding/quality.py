@@ -1,8 +1,8 @@
-"""Barcodes made ready for a model: cleaned, turned to the forward strand, and with the warnings of `dna.check`."""
+"""Reads made ready for a model: cleaned, on the strand that `dna.check` finds, and with its warnings."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -30,12 +30,35 @@ class Prepared:
     Args:
         barcodes: cleaned; reverse-complemented where the check finds that this fits.
         usable: false for reads that say nothing: empty, mostly N, or no nucleotides; shape (n,).
-        checks: the columns `CHECKS`; `strand` is `-` where the read was turned.
+        doubtful: usable reads whose strand the check finds reversed or unclear; shape (n,).
+        checks: the columns `CHECKS`; `strand` is that of `barcodes`: `+` as given, `-` turned, null where unusable.
     """
 
     barcodes: pa.Array
     usable: NDArray[np.bool_]
+    doubtful: NDArray[np.bool_]
     checks: pa.Table
+
+    def turned(self, places: NDArray[np.intp]) -> Prepared:
+        """Give the same reads, some of them on their other strand.
+
+        Args:
+            places: of the reads to turn, each once.
+
+        Examples:
+            >>> turned = prepare(pa.array(["AACG", "ACCC"])).turned(np.array([1]))
+            >>> turned.barcodes.to_pylist(), turned.checks["strand"].to_pylist()
+            (['AACG', 'GGGT'], ['+', '-'])
+        """
+        if not len(places):
+            return self
+        mask = np.zeros(len(self.barcodes), bool)
+        mask[places] = True
+        other = reverse_complement(self.barcodes.take(pa.array(np.flatnonzero(mask))))
+        strand = self.checks["strand"].combine_chunks()
+        strand = pc.if_else(pa.array(mask), pc.if_else(pc.equal(strand, "-"), "+", "-"), strand)
+        checks = self.checks.set_column(self.checks.schema.get_field_index("strand"), "strand", strand)
+        return replace(self, barcodes=pc.replace_with_mask(self.barcodes, mask, other), checks=checks)
 
 
 def prepare(barcodes: pa.Array, k: int = 1) -> Prepared:
@@ -50,16 +73,16 @@ def prepare(barcodes: pa.Array, k: int = 1) -> Prepared:
         >>> prepared.barcodes.to_pylist(), prepared.usable.tolist()
         (['ACGTACGT', 'NNNN', ''], [True, False, False])
     """
-    checks = check(barcodes)
+    checks = check(barcodes).select(CHECKS)
     texts = pc.fill_null(clean(barcodes), "")
-    turned = np.flatnonzero(np.asarray(pc.fill_null(pc.equal(checks["strand"], "-"), False)))
-    if len(turned):
-        other = reverse_complement(texts.take(pa.array(turned)))
-        mask = np.zeros(len(texts), bool)
-        mask[turned] = True
-        texts = pc.replace_with_mask(texts, mask, other)
     known, letters = count_bases(texts), lengths(texts)
-    return Prepared(texts, (known >= k) & (known >= KNOWN_SHARE * letters), checks.select(CHECKS))
+    usable = (known >= k) & (known >= KNOWN_SHARE * letters)
+    found = checks["strand"].combine_chunks()
+    reverse = np.asarray(pc.fill_null(pc.equal(found, "-"), False))
+    doubtful = usable & (reverse | np.asarray(found.is_null()))
+    as_given = pa.array(np.full(len(texts), "+", object), pa.string(), mask=~usable)
+    checks = checks.set_column(checks.schema.get_field_index("strand"), "strand", as_given)
+    return Prepared(texts, usable, doubtful, checks).turned(np.flatnonzero(reverse & usable))
 
 
 def count_bases(barcodes: pa.Array) -> NDArray[np.int64]:

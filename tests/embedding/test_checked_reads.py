@@ -36,6 +36,19 @@ def test_reverse_reads_are_turned(barcodes):
     assert prepared.checks.column_names == list(CHECKS)
 
 
+def test_reads_of_unclear_or_reversed_strand_are_doubtful(barcodes):
+    given = pa.array([barcodes[0], reverse_complement(barcodes[:1])[0].as_py(), "ACGTACGT", "", "N" * 90])
+    prepared = prepare(given, 4)
+    assert prepared.checks["strand"].to_pylist() == ["+", "-", "+", None, None]
+    assert prepared.doubtful.tolist() == [False, True, True, False, False]
+    assert "strand_unclear" in prepared.checks["warnings"][2].as_py()
+    turned = prepared.turned(np.array([1, 2]))
+    assert turned.barcodes.to_pylist() == [barcodes[0], given[1].as_py(), "ACGTACGT", "", "N" * 90]
+    assert turned.checks["strand"].to_pylist() == ["+", "+", "-", None, None]
+    assert turned.checks["warnings"] == prepared.checks["warnings"]
+    assert prepared.turned(np.array([], int)) is prepared
+
+
 @pytest.mark.parametrize(
     ("read", "usable"),
     [("ACGTACGT", True), ("acgu-acgu", True), ("ACGTNNN", True), ("ACGTNNNNN", False), ("N" * 90, False), ("A", False),

@@ -8,13 +8,14 @@ from tiny_models import SIZE, save_stock
 
 from bioscan5m_hf import load_specimens
 from bioscan5m_hf.dna import encode_kmers, reverse_complement
-from bioscan5m_hf.embedding.calibration import RankThreshold, Thresholds
+from bioscan5m_hf.embedding.calibration import RankThreshold
 from bioscan5m_hf.embedding.checkpoint import CheckpointError
 from bioscan5m_hf.embedding.classification import Classification
 from bioscan5m_hf.embedding.classifier import BarcodeClassifier
 from bioscan5m_hf.embedding.inputs import open_input
 from bioscan5m_hf.embedding.naming import calibrate
 from bioscan5m_hf.embedding.quality import prepare
+from bioscan5m_hf.embedding.thresholds import Thresholds
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertForSequenceClassification
 from bioscan5m_hf.taxonomy import RANKS
 
@@ -54,9 +55,9 @@ def test_probabilities_are_the_models_own(classifier, classifier_folder, reads):
     rows = [row for row in naming.names(reads) if row["processid"] == reads["processid"][0].as_py()]
     expected = probabilities(classifier_folder, prepare(reads["dna_barcode"][:1]).barcodes[0].as_py(), "species")
     best = sorted(expected, key=expected.get, reverse=True)[:3]
-    assert [(row["place"], row["name"]) for row in rows] == list(enumerate(best, 1))
+    assert [(row["place"], row["candidate"]) for row in rows] == list(enumerate(best, 1))
     for row in rows:
-        assert row["probability"] == pytest.approx(expected[row["name"]], abs=1e-5)
+        assert row["candidate_probability"] == pytest.approx(expected[row["candidate"]], abs=1e-5)
 
 
 def test_probabilities_of_lower_ranks_are_summed_upward(classifier, classifier_folder, reads):
@@ -70,11 +71,12 @@ def test_probabilities_of_lower_ranks_are_summed_upward(classifier, classifier_f
             summed[above] = summed.get(above, 0) + probability
         summed.pop(None, None)
         row = next(iter(Classification(classifier, rank).names(reads)))
-        assert row["name"] == max(summed, key=summed.get)
-        assert row["probability"] == pytest.approx(max(summed.values()), abs=1e-5)
+        assert (row["candidate_rank"], row["candidate"]) == (rank, max(summed, key=summed.get))
+        assert row["candidate_probability"] == pytest.approx(max(summed.values()), abs=1e-5)
     own = probabilities(classifier_folder, barcode, "order")
     row = next(iter(Classification(classifier, "order").names(reads)))
-    assert (row["name"], row["probability"]) == (max(own, key=own.get), pytest.approx(max(own.values()), abs=1e-5))
+    assert row["candidate"] == max(own, key=own.get)
+    assert row["candidate_probability"] == pytest.approx(max(own.values()), abs=1e-5)
     assert Classification(classifier, "class").classifier.head == "order"
 
 
@@ -85,10 +87,11 @@ def test_within_a_taxon_probabilities_are_those_among_its_names(classifier, clas
     inside = {name: share for name, share in species.items() if lineages.above("species", name).get("order") == order}
     naming = Classification(classifier, "species", {"order": [order]}, top=1000)
     rows = [row for row in naming.names(reads) if row["processid"] == reads["processid"][0].as_py()]
-    assert {row["name"] for row in rows} == set(inside)
-    assert sum(row["probability"] for row in rows) == pytest.approx(1, abs=1e-5)
+    assert {row["candidate"] for row in rows} == set(inside)
+    assert sum(row["candidate_probability"] for row in rows) == pytest.approx(1, abs=1e-5)
     for row in rows:
-        assert row["probability"] == pytest.approx(inside[row["name"]] / sum(inside.values()), abs=1e-4)
+        among = inside[row["candidate"]] / sum(inside.values())
+        assert row["candidate_probability"] == pytest.approx(among, abs=1e-4)
         assert row["probability_within"] == pytest.approx(sum(inside.values()), abs=1e-5)
     with pytest.raises(ValueError, match=r"the classes of .* have no order 'Dipteraa'"):
         Classification(classifier, "species", {"order": ["Dipteraa"]})
@@ -105,8 +108,8 @@ def test_every_read_has_its_rows_in_order_whatever_it_is(classifier, reads):
     assert list(dict.fromkeys(row["processid"] for row in rows)) == reads["processid"].to_pylist()
     by_id = {row["processid"]: row for row in rows if row["place"] == 1}
     for unnamed in ("empty", "protein"):
-        assert "name" not in by_id[unnamed]
-        assert "probability" not in by_id[unnamed]
+        assert "candidate" not in by_id[unnamed]
+        assert "candidate_probability" not in by_id[unnamed]
     assert by_id["empty"]["warnings"] == "empty"
     assert "protein" in by_id["protein"]["warnings"]
     assert "long" in by_id["=cmd"]["warnings"]
@@ -121,13 +124,25 @@ def test_every_read_has_its_rows_in_order_whatever_it_is(classifier, reads):
     }
 
 
-def test_a_turned_read_is_named_like_the_read(classifier, reads):
-    rows = {row["processid"]: row for row in Classification(classifier, "species").names(reads)}
-    first, turned = rows[reads["processid"][0].as_py()], rows["turned"]
-    assert (first["strand"], turned["strand"]) == ("+", "-")
-    assert turned["name"] == first["name"]
-    assert turned["probability"] == pytest.approx(first["probability"], abs=1e-6)
-    assert "reverse_complement" in turned["warnings"]
+def test_of_a_doubtful_read_the_strand_with_the_higher_probability_is_kept(classifier, classifier_folder, reads):
+    """The model is random and knows no strand; so either may win, whatever the check says."""
+    whole = reads["dna_barcode"][1].as_py()
+    parts = [whole[start : start + 24] for start in range(0, 480, 24)]
+    texts = [*parts, reverse_complement([whole])[0].as_py()]
+    batch = pa.record_batch([[f"Q{at}" for at in range(len(texts))], texts], names=["processid", "dna_barcode"])
+    prepared = prepare(batch["dna_barcode"], 4)
+    assert prepared.doubtful.sum() > 5
+    taken = set()
+    rows = Classification(classifier, "species").names(batch)
+    for text, row, doubtful in zip(texts, rows, prepared.doubtful, strict=True):
+        given, other = text, reverse_complement([text])[0].as_py()
+        best = [max(probabilities(classifier_folder, strand, "species").values()) for strand in (given, other)]
+        if doubtful:
+            assert row["strand"] == ("+" if best[0] > best[1] else "-")
+            taken.add(row["strand"])
+        expected = max(best) if doubtful else best[row["strand"] == "-"]
+        assert row["candidate_probability"] == pytest.approx(expected, abs=1e-5)
+    assert taken == {"+", "-"}
 
 
 def test_frames_are_averaged_like_embeddings(classifier, reads):
@@ -142,23 +157,32 @@ def threshold(value):
     return RankThreshold(value, 100, 50, 50)
 
 
+def test_without_thresholds_no_name_is_forced(classifier, reads):
+    naming = Classification(classifier, "species")
+    assert naming.use(None) == "the model has no thresholds"
+    rows = list(naming.names(reads))
+    assert {"name", "probability", "share_right", "species", "phylum"} <= set(naming.columns)
+    assert not any({"name", "rank", "probability", "share_right", *RANKS} & set(row) for row in rows)
+    assert rows[0]["candidate"]
+
+
 def test_the_deepest_rank_that_is_sure_is_given_and_no_deeper(classifier, reads):
     naming = Classification(classifier, "species")
     origin = naming.origin
     plain = next(iter(naming.names(reads)))
-    assert "supported_rank" not in naming.columns
     ranks = {rank: threshold(None) for rank in RANKS} | {"order": threshold(0.0), "class": threshold(0.0)}
-    naming.use(Thresholds("classifier", 0.95, ranks, origin))
+    assert naming.use(Thresholds("classifier", 0.95, ranks, origin)) == ""
     row = next(iter(naming.names(reads)))
-    assert (row["name"], row["probability"]) == (plain["name"], plain["probability"])
-    assert row["supported_rank"] == "order"
+    assert (row["candidate"], row["candidate_probability"]) == (plain["candidate"], plain["candidate_probability"])
+    assert (row["rank"], row["name"]) == ("order", row["order"])
     assert {"phylum", "class", "order"} <= set(row)
     assert not {"family", "genus", "species"} & set(row)
+    assert row["probability"] == pytest.approx(naming.weigh(naming.rows(reads["dna_barcode"][:1]))["order"].scores[0])
     naming.use(Thresholds("classifier", 0.95, {"order": threshold(1.5)}, origin))
-    assert "supported_rank" not in next(iter(naming.names(reads)))
+    assert "name" not in next(iter(naming.names(reads)))
     naming.use(Thresholds("classifier", 0.95, {"species": threshold(0.0)}, origin))
     row = next(iter(naming.names(reads)))
-    assert (row["supported_rank"], row["species"]) == ("species", plain["name"])
+    assert (row["rank"], row["name"], row["species"]) == ("species", plain["candidate"], plain["candidate"])
     with pytest.raises(ValueError, match="another model"):
         naming.use(Thresholds("classifier", 0.95, ranks, origin | {"weights": "x"}))
     with pytest.raises(ValueError, match="another head"):
@@ -173,9 +197,9 @@ def test_a_restriction_makes_no_name_surer(classifier, classifier_folder, reads)
     naming = Classification(classifier, "species", {"order": [order]})
     inside = next(iter(naming.names(reads)))["probability_within"]
     assert inside < 0.99
-    for least, supported in ((inside + 0.01, None), (inside - 0.01, "order")):
+    for least, expected in ((inside + 0.01, None), (inside - 0.01, "order")):
         naming.use(Thresholds("classifier", 0.95, {"order": threshold(least)}, naming.origin))
-        assert next(iter(naming.names(reads))).get("supported_rank") == supported
+        assert next(iter(naming.names(reads))).get("rank") == expected
 
 
 def test_thresholds_are_fitted_on_labelled_reads(classifier, dataset):

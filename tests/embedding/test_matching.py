@@ -7,12 +7,15 @@ import pytest
 
 from bioscan5m_hf import load_specimens
 from bioscan5m_hf.dna import reverse_complement
-from bioscan5m_hf.embedding.calibration import RankThreshold, Thresholds
+from bioscan5m_hf.embedding.calibration import RankThreshold
+from bioscan5m_hf.embedding.encoder import BarcodeEncoder
 from bioscan5m_hf.embedding.inputs import open_input
 from bioscan5m_hf.embedding.keys import embed_keys
 from bioscan5m_hf.embedding.matching import Matching
 from bioscan5m_hf.embedding.naming import calibrate
+from bioscan5m_hf.embedding.neighbours import search
 from bioscan5m_hf.embedding.results import write_names
+from bioscan5m_hf.embedding.thresholds import Thresholds
 from bioscan5m_hf.errors import OutputError
 from bioscan5m_hf.taxonomy import LABELS, RANKS, is_filler
 
@@ -82,6 +85,26 @@ def test_a_read_of_the_other_strand_finds_the_same_specimen(encoder, keys, speci
         assert one[column] == other[column]
 
 
+def test_a_short_read_is_tried_on_both_strands(encoder, keys, specimens):
+    """Some parts of 32 bases tell no strand; of a part and its reverse complement the same strand is kept."""
+    whole = specimens[0][0]["dna_barcode"]
+    naming = Matching(encoder, keys, "species")
+    parts = {f"P{start}": whole[start : start + 32] for start in range(0, 480, 32)}
+    batch = batch_of(
+        [], **parts, **{f"R{name}": reverse_complement([text])[0].as_py() for name, text in parts.items()}
+    )
+    rows = {row["processid"]: row for row in naming.names(batch)}
+    doubtful = [name for name in parts if "strand_unclear" in rows[name]["warnings"]]
+    assert len(doubtful) > 3
+    for name in doubtful:
+        both = (parts[name], reverse_complement([parts[name]])[0].as_py())
+        nearest = [search(encoder.embed([text]), keys, ())[0].similarity[0] for text in both]
+        for read, as_given in ((name, "+-"), ("R" + name, "-+")):
+            assert rows[read]["strand"] == as_given[int(nearest[1] > nearest[0])]
+            assert rows[read]["nearest_similarity"] == pytest.approx(max(nearest), abs=1e-5)
+    assert {rows[name]["strand"] for name in doubtful} <= {"+", "-"}
+
+
 def test_what_the_evidence_does_not_support_stays_empty(encoder, keys, specimens):
     good, _ = specimens
     naming = Matching(encoder, keys, "species")
@@ -113,6 +136,7 @@ def test_a_barcode_of_two_species_is_named_by_what_they_share(encoder, tmp_path)
     (row,) = naming.names(batch_of([], Q=barcode))
     assert (row["rank"], row["name"], row["runner_up"]) == ("genus", "Aus", "Bus")
     assert "species" not in row
+    assert {row["nearest_name"], row["equally_near"]} == {"Aus bus", "Aus cus"}
     assert row["key_specimens"] == 2
 
 
@@ -162,6 +186,38 @@ def test_thresholds_are_fitted_on_reads_that_the_keys_do_not_hold(encoder, datas
         assert found.asked >= found.accepted
     assert fitted.ranks["phylum"].accepted == fitted.ranks["phylum"].asked > 0
     naming.use(fitted)
+
+
+def test_thresholds_are_bound_to_what_the_keys_say(encoder, dataset, keys, tmp_path):
+    """Keys of `train` and more may use thresholds of `train`; a copy of the keys may, and changed ones may not."""
+    rows = "processid,dna_barcode,order,species\nK1,ACGTTGCAAGCTTACGATCG,Diptera,Aus bus\n"
+    (tmp_path / "keys.csv").write_text(rows)
+    (tmp_path / "copy.csv").write_text(rows)
+    (tmp_path / "changed.csv").write_text(rows.replace("Aus bus", "Aus cus"))
+    of = {name: Matching(encoder, embed_keys(encoder, open_input(tmp_path / f"{name}.csv")), "species") for name in
+          ("keys", "copy", "changed")}  # fmt: skip
+    thresholds = Thresholds("neighbours", 0.95, {"species": SURE}, of["keys"].origin)
+    assert of["copy"].use(thresholds) == ""
+    with pytest.raises(ValueError, match=r"fitted with other key specimens \(.*keys.csv, of which"):
+        of["changed"].use(thresholds)
+    train = embed_keys(encoder, open_input(dataset, "train"), tmp_path / "train.parquet")
+    fitted = Thresholds("neighbours", 0.95, {"species": SURE}, Matching(encoder, train, "species").origin)
+    assert len(keys.origin["fingerprints"].split()) == 2
+    assert Matching(encoder, keys, "species").use(fitted) == ""
+    more = Thresholds("neighbours", 0.95, {"species": SURE}, Matching(encoder, keys, "species").origin)
+    fewer = Matching(encoder, train, "species")
+    with pytest.raises(ValueError, match=r"other key specimens \(.* train\+key_unseen, of which these hold not all"):
+        fewer.use(more)
+
+
+def test_a_file_of_keys_in_another_precision_is_not_taken_for_this_one(stock, encoder, tmp_path):
+    (tmp_path / "keys.fasta").write_text(">K1 order=Diptera\nACGTACGTACGT\n")
+    records, cache = open_input(tmp_path / "keys.fasta"), tmp_path / "keys.parquet"
+    embed_keys(encoder, records, cache)
+    rounded = BarcodeEncoder.from_pretrained(stock, device="cpu", dtype="bfloat16")
+    with pytest.raises(OutputError, match=r"holds something else \(dtype differs\)"):
+        embed_keys(rounded, records, cache)
+    assert embed_keys(rounded, records).path != embed_keys(encoder, records).path
 
 
 def test_a_rank_that_no_key_has_is_refused(encoder, tmp_path):

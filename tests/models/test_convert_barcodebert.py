@@ -203,11 +203,36 @@ def test_arguments_that_do_not_fit_the_file_are_refused(parity, arguments, messa
         load_original(parity / "barcodebert" / "original_k4.pt", **arguments)
 
 
-def test_the_first_version_needs_its_heads(parity):
+def test_the_first_version_needs_its_heads_unless_it_is_of_the_published_width(parity):
     with pytest.raises(CheckpointError, match="give heads="):
         load_original(parity / "barcodebert" / "original_v1_k4.pt")
     with pytest.raises(CheckpointError, match="width 64 is no multiple of 12"):
         load_original(parity / "barcodebert" / "original_v1_k4.pt", heads=12)
+
+
+def wide(tmp_path, *, first_version):
+    """Write a file of the published width, one layer, of the first or the second generation, without its heads."""
+    from transformers import BertConfig, BertForMaskedLM, BertForTokenClassification
+
+    config = BertConfig(
+        vocab_size=259 if first_version else 258, num_hidden_layers=1, intermediate_size=8, num_labels=256
+    )
+    model = BertForMaskedLM(config) if first_version else BertForTokenClassification(config)
+    state = {f"module.{name}": value for name, value in model.state_dict().items()}
+    torch.save(state if first_version else {"model": state}, tmp_path / "wide.pt")
+    return tmp_path / "wide.pt"
+
+
+def test_the_first_version_of_the_published_width_has_twelve_heads(tmp_path):
+    path = wide(tmp_path, first_version=True)
+    assert load_original(path).config.num_attention_heads == 12
+    assert load_original(path, heads=8).config.num_attention_heads == 8
+
+
+def test_a_later_file_that_does_not_say_its_heads_is_not_guessed_at(tmp_path):
+    """Files of 2024 have this width with 4, 6 or 12 heads, and say which in their configuration."""
+    with pytest.raises(CheckpointError, match="give heads="):
+        load_original(wide(tmp_path, first_version=False))
 
 
 def test_labels_of_the_wrong_number_are_refused(parity, tmp_path):

@@ -39,6 +39,9 @@ __all__ = ["CheckpointError", "convert", "load_original", "read_checkpoint"]
 FIRST_VERSION_ROWS = [0, 2, 1]
 """Row of the first version for each special id of our layout `standard`."""
 
+FIRST_VERSION_WIDTH, FIRST_VERSION_HEADS = 768, 12
+"""All published files of the first version have this hidden size and, as they do not say, so many attention heads."""
+
 KEPT = ("hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob", "layer_norm_eps", "classifier_dropout")
 """Values of a checkpoint's `bert_config` that the shapes of its tensors do not tell, beside the number of heads."""
 
@@ -59,7 +62,8 @@ def convert(
         path: their file; read without running anything in it.
         folder: where to; see `save_stock`.
         kmer_size: what it should be; the vocabulary says what it is, and they have to agree.
-        heads: attention heads of a layer, for files that do not say (first version).
+        heads: attention heads of a layer, for files that do not say; by default the 12 of the first version, if the
+            file is of that and of its width of 768.
         labels: names of the classes of a fine-tuned model in the order of its training; None numbers them.
         rank: their rank.
         card: text of `README.md`.
@@ -134,6 +138,9 @@ def sizes(state: dict[str, Tensor], saved: dict[str, Any], heads: int | None) ->
     """Read the sizes of a model off its tensors, and the rest off the configuration saved with it, if any."""
     layers = {int(match[1]) for name in state if (match := re.match(r"bert\.encoder\.layer\.(\d+)\.", name))}
     said = saved.get("num_attention_heads")
+    width = state["bert.embeddings.word_embeddings.weight"].shape[-1]
+    if said is None and "cls.predictions.bias" in state and width == FIRST_VERSION_WIDTH:
+        heads = heads or FIRST_VERSION_HEADS
     if heads is None and said is None:
         raise CheckpointError("it does not say its number of attention heads; give heads= (12 in the published files)")
     if heads is not None and said is not None and heads != said:
