@@ -7,6 +7,7 @@ A run that was stopped goes on from its last epoch when the same command is give
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -14,7 +15,9 @@ from accelerate.utils import set_seed
 from safetensors.torch import load_file, save_file
 
 from bioscan5m_hf.embedding.lineage import Lineages
+from bioscan5m_hf.hub.cards import front_matter, public_name
 from bioscan5m_hf.hub.push import push
+from bioscan5m_hf.hub.records import record_figures
 from bioscan5m_hf.learning import report
 from bioscan5m_hf.learning.batches import Sampler
 from bioscan5m_hf.learning.command import command_line, read_arguments, start_accelerator
@@ -25,6 +28,7 @@ from bioscan5m_hf.learning.run import CHECKPOINTS, Run, check_recipe
 from bioscan5m_hf.learning.sources import load_table
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertForSequenceClassification
 from bioscan5m_hf.models.barcodebert.export_barcodebert import save_stock
+from bioscan5m_hf.taxonomy import LABELS
 
 
 Named = tuple[NamingTask, Sampler]
@@ -135,17 +139,30 @@ def finish(run: Run, measured: dict[str, dict[str, float]], epochs: int) -> None
     records = [
         record
         for split, values in measured.items()
-        for record in report.make_records("names of barcodes", values, data=f"{recipe.dataset} {split}", **where)
+        for record in report.make_records(
+            "names of barcodes", values, data=f"{public_name(recipe.dataset)} {split}", **where
+        )
     ]
     report.write_results(run.folder, records)
     model = run.accelerator.unwrap_model(run.model).cpu()
+    place = run.watching.push_to_hub or recipe.output
+    name = Path(place).name
     ranks = ", ".join(f"{rank} ({len(names):,} names)" for rank, names in model.config.labels.items())
     card = report.make_card(
         f"BarcodeBERT that names barcodes: {', '.join(recipe.rank)}",
-        report.front_matter(recipe.dataset, "text-classification", recipe.model),
+        front_matter(
+            name,
+            "text-classification",
+            dataset=recipe.dataset,
+            license=run.watching.license,
+            base_model=recipe.model,
+            figures=record_figures(map(asdict, records), name, recipe.dataset),
+        ),
         recipe,
+        way="classifier",
+        rank=max(recipe.rank, key=LABELS.index),
+        place=place,
         what=f"A classifier of DNA barcodes (COI) at the ranks {ranks}, which pools by the mean of the hidden states.",
-        use=USE.replace("PATH", repr(run.watching.push_to_hub or recipe.output)),
         records=records,
         training=f"{table.about['barcodes']:,} distinct barcodes with labels, of `{recipe.train}`; {epochs} epochs "
         f"of {run.sampler.steps:,} steps; the weights are those of the epoch with the best accuracy on "
@@ -159,19 +176,6 @@ def finish(run: Run, measured: dict[str, dict[str, float]], epochs: int) -> None
     report.logger.info("saved %s", run.folder)
     if run.watching.push_to_hub:
         report.logger.info("pushed to %s", push(run.folder, run.watching.push_to_hub, repo_type="model").url)
-
-
-USE = """```python
-import bioscan5m_hf.models  # or trust_remote_code=True below
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained(PATH)
-model = AutoModelForSequenceClassification.from_pretrained(PATH)
-logits = model(**tokenizer(["AACTTTATATTTTATTTTTGG"], return_tensors="pt")).logits
-names = model.config.labels
-```
-
-With several ranks, `logits` maps ranks to scores. `bioscan5m predict --model PATH` reads files and writes tables."""
 
 
 if __name__ == "__main__":

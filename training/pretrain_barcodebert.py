@@ -8,12 +8,15 @@ A run that was stopped goes on from its last checkpoint when the same command is
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from accelerate.utils import set_seed
 
+from bioscan5m_hf.hub.cards import front_matter
 from bioscan5m_hf.hub.push import push
+from bioscan5m_hf.hub.records import record_figures
 from bioscan5m_hf.learning import report
 from bioscan5m_hf.learning.batches import Sampler
 from bioscan5m_hf.learning.command import command_line, read_arguments, start_accelerator
@@ -133,15 +136,24 @@ def finish(run: Run, measured: dict[str, float], on: str) -> None:
 def make_card(run: Run, config: BarcodeBertConfig, records: list[report.Record]) -> str:
     """Write the model's card from what happened."""
     recipe, about = run.recipe, run.sampler.table.about
+    place = run.watching.push_to_hub or recipe.output
+    name = Path(place).name
     shape = f"{config.num_hidden_layers} layers, {config.num_attention_heads} heads, width {config.hidden_size}"
     hidden = f"{100 * recipe.mask_ratio:g} % of the k-mers were hidden{OBJECTIVES[recipe.objective]}"
     return report.make_card(
         f"BarcodeBERT, {config.kmer_size}-mers, {shape}",
-        report.front_matter(recipe.dataset, "feature-extraction"),
+        front_matter(
+            name,
+            "feature-extraction",
+            dataset=recipe.dataset,
+            license=run.watching.license,
+            figures=record_figures(map(asdict, records), name, recipe.dataset),
+        ),
         recipe,
+        way="encoder",
+        place=place,
         what=f"An encoder of DNA barcodes (COI): BERT over {config.kmer_size}-mers that do not overlap, {shape}. "
         "It was pretrained without labels. The embedding of a barcode is the mean of the last hidden states.",
-        use=USE.replace("PATH", repr(run.watching.push_to_hub or recipe.output)),
         records=records,
         training=f"{about['barcodes']:,} distinct barcodes ({about['bases']:,} bases) of `{recipe.split}`"
         f"{' and further reads' if recipe.extra else ''}, {recipe.epochs:g} epochs, {run.steps:,} steps of "
@@ -159,19 +171,6 @@ OBJECTIVES = {
     "profile": ", and the mean of the hidden states had to tell how the barcode departs from the common one",
 }
 """What a recipe's objective asks for beside hidden k-mers."""
-
-USE = """```python
-from transformers import AutoModel, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained(PATH)
-model = AutoModel.from_pretrained(PATH)
-tokens = tokenizer(["AACTTTATATTTTATTTTTGG"], truncation=True, return_tensors="pt")
-hidden = model(**tokens).last_hidden_state
-mask = tokens["attention_mask"][..., None]
-embedding = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
-```
-
-or `SentenceTransformer(PATH).encode([...])`, or `bioscan5m_hf.BarcodeEncoder.from_pretrained(PATH).embed([...])`."""
 
 
 if __name__ == "__main__":

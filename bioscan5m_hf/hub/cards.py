@@ -154,7 +154,7 @@ def front_matter(
     if base_model is not None and is_hub_id(base_model):
         front |= {"base_model": base_model, "base_model_relation": "finetune"}
     sentences = ["sentence-transformers"] if pipeline == "feature-extraction" else []
-    front |= {"tags": [*TAGS, *sentences], "metrics": sorted({one.kind for one in figures}) or ["accuracy"]}
+    front |= {"tags": [*TAGS, *sentences], "metrics": sorted({one.kind for one in figures})}
     return front | ({"model-index": model_index(name, figures)} if figures else {})
 
 
@@ -206,6 +206,16 @@ def is_hub_id(name: str) -> bool:
         (True, False)
     """
     return re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None and not Path(name).exists()
+
+
+def public_name(dataset: str) -> str:
+    """Give the name of a dataset that may be published: its id on the Hub, or that of a folder without where it is.
+
+    Examples:
+        >>> public_name("me/bioscan-5m"), public_name("/home/me/bioscan-5m")
+        ('me/bioscan-5m', 'bioscan-5m')
+    """
+    return dataset if is_hub_id(dataset) else Path(dataset).name
 
 
 def _result(one: Figure) -> EvalResult:

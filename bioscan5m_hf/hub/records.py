@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from .cards import UNPUBLISHED, Figure, is_hub_id, join_card, model_index, split_card
+from .cards import UNPUBLISHED, Figure, join_card, model_index, public_name, split_card
 
 
 PIPELINES = {"masked k-mers": "fill-mask", "names of barcodes": "text-classification"}
-"""Task of a record of training → task on the Hub. All else is asked of embeddings."""
+"""Task of a record of training → task on the Hub. All else is asked of embeddings.
+
+The revision in a record of training is that of the barcodes learnt from, and no revision of what it was measured on.
+"""
 
 METRICS = {
     "accuracy": "accuracy",
@@ -35,14 +38,13 @@ def record_figures(records: Iterable[Mapping[str, Any]], name: str, dataset: str
     Args:
         records: dicts with `task`, `metric`, `value`, `data` and, if known, `data_revision`.
         name: of the model, which is the task of what was asked of its embeddings.
-        dataset: they were measured on; a folder is called by its name.
+        dataset: they were measured on.
 
     Examples:
         >>> record = {"task": "counts of 4-mers", "metric": "genus", "value": 0.5, "data": "test"}
         >>> [one.task for one in record_figures([record, record | {"task": "tiny"}], "tiny")]
         ['nearest specimens']
     """
-    dataset = dataset if is_hub_id(dataset) else Path(dataset).name
     made = []
     for one in records:
         task, words = _own_task(str(one["task"]), name), _words(str(one["metric"]))
@@ -53,8 +55,8 @@ def record_figures(records: Iterable[Mapping[str, Any]], name: str, dataset: str
                     words,
                     float(one["value"]),
                     str(one["data"]),
-                    dataset=dataset,
-                    revision=one.get("data_revision"),
+                    dataset=public_name(dataset),
+                    revision=None if task in PIPELINES else one.get("data_revision"),
                     pipeline=PIPELINES.get(task, "feature-extraction"),
                 )
             )

@@ -27,11 +27,13 @@ class Watching:
         log_every: steps between lines of the log.
         log_with: trackers of accelerate, besides the log file.
         push_to_hub: repository the finished model is pushed to.
+        license: of the finished weights, as the Hub spells it.
     """
 
     log_every: int = 25
     log_with: tuple[str, ...] = ()
     push_to_hub: str | None = None
+    license: str = "mit"
 
 
 R = TypeVar("R")
@@ -60,10 +62,11 @@ def read_arguments(kind: type[R], description: str, arguments: Sequence[str] | N
     trackers = ("trackio", "tensorboard", "wandb")
     parser.add_argument("--log-with", nargs="*", choices=trackers, default=[], help="log there, too")
     parser.add_argument("--push-to-hub", metavar="ORG/NAME", help="push the finished model to this repository")
+    parser.add_argument("--license", default="mit", help="of your weights, for their card (default: mit)")
     flags = parser.parse_args(arguments)
     if flags.log_every < 1:
         parser.error(f"--log-every is {flags.log_every}: use a number from 1")
-    return from_flags(kind, flags), Watching(flags.log_every, tuple(flags.log_with), flags.push_to_hub)
+    return from_flags(kind, flags), Watching(flags.log_every, tuple(flags.log_with), flags.push_to_hub, flags.license)
 
 
 def command_line(script: Callable[[], None]) -> None:
@@ -119,7 +122,7 @@ def describe(value: object) -> dict[str, Any]:
 
     Examples:
         >>> describe(Watching())
-        {'log_every': 25, 'log_with': '()', 'push_to_hub': 'None'}
+        {'log_every': 25, 'log_with': '()', 'push_to_hub': 'None', 'license': 'mit'}
     """
     given = dataclasses.asdict(value)  # type: ignore[call-overload]
     return {name: each if isinstance(each, int | float | str) else str(each) for name, each in given.items()}

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import platform
-import re
 import shlex
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 import torch
@@ -28,6 +27,9 @@ from .recipe import to_mapping
 
 logger = logging.getLogger(__name__)
 RESULTS = "results.json"
+
+Way = Literal["encoder", "classifier"]
+"""Which `use_*.md.jinja` a card shows."""
 
 
 @dataclass(frozen=True)
@@ -125,42 +127,25 @@ def write_results(folder: Path, records: Sequence[Record]) -> None:
     (folder / RESULTS).write_text(json.dumps([asdict(record) for record in records], indent=2), encoding="utf-8")
 
 
-def make_card(title: str, front: Mapping[str, Any], recipe: object, **values: object) -> str:
+def make_card(title: str, front: Mapping[str, Any], recipe: object, *, way: Way, place: str, **values: object) -> str:
     """Make the card of a model from `card.md.jinja`.
 
     Args:
         title: its heading.
-        front: the YAML at its top.
+        front: the YAML at its top, with the licence.
         recipe: it was trained by.
+        way: whose use it shows: `encoder`, or `classifier`, which needs its finest `rank`, too.
+        place: folder or Hub id the model is loaded from.
         **values: what the template names.
     """
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files(__package__).joinpath("card.md.jinja").read_text(encoding="utf-8"))
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.FunctionLoader(lambda name: files(__package__).joinpath(name).read_text(encoding="utf-8")),
+    )
+    values |= {"way": way, "place": json.dumps(place, ensure_ascii=False), "folder": shlex.quote(place)}
+    values |= {"license": front["license"], "code": code_version()}
     header = yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True)
     said = yaml.safe_dump(to_mapping(recipe), sort_keys=False, default_flow_style=None, width=100)
-    return template.render(title=title, front=header, recipe=said, code=code_version(), **values)
-
-
-def front_matter(dataset: str, pipeline: str, base_model: str | None = None) -> dict[str, Any]:
-    """Give the YAML at the top of a trained model's card.
-
-    Args:
-        dataset: what it learnt from; named if it is an id on the Hub.
-        pipeline: task on the Hub.
-        base_model: what it was fine-tuned from; named if it is an id on the Hub.
-
-    Examples:
-        >>> front_matter("me/bioscan-5m", "feature-extraction")["datasets"]
-        ['me/bioscan-5m']
-    """
-    front: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": pipeline}
-    front["tags"] = ["biology", "dna", "dna-barcode", "insects", "barcodebert", "bioscan-5m"]
-    if _is_hub_id(dataset):
-        front["datasets"] = [dataset]
-    if base_model is not None and _is_hub_id(base_model):
-        front |= {"base_model": base_model, "base_model_relation": "finetune"}
-    return front
-
-
-def _is_hub_id(name: str) -> bool:
-    return re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None and not Path(name).exists()
+    return environment.get_template("card.md.jinja").render(title=title, front=header, recipe=said, **values)
