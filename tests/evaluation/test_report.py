@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from invented import MODELS, ORDERS, clustering, finetune, invented, knn, novelty, retrieval
+from invented_results import MODELS, ORDERS, clustering, finetune, invented, knn, novelty, retrieval
 from PIL import Image
 
 from bioscan5m_hf.errors import OutputError, ResultError

@@ -5,7 +5,7 @@ import io
 from dataclasses import replace
 
 import pytest
-from invented import MODELS, clustering, finetune, invented, knn, make, novelty, retrieval, scored
+from invented_results import MODELS, clustering, finetune, invented, knn, make, novelty, retrieval, scored
 
 from bioscan5m_hf.evaluation.accuracy import harmonic_mean
 from bioscan5m_hf.evaluation.published import published
