@@ -11,23 +11,23 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 from datasets import load_dataset, load_dataset_builder
 from transformers import AutoConfig, set_seed
 
 from bioscan5m_hf import BarcodeEncoder
 from bioscan5m_hf.dna import LAYOUTS, MAX_NUCLEOTIDES, base_codes
-from bioscan5m_hf.evaluation.blast import TASKS, blast_hits
+from bioscan5m_hf.evaluation.blast import ORDERS, TASKS, alignments
 from bioscan5m_hf.evaluation.counts import count_kmers
+from bioscan5m_hf.evaluation.intervals import resampled
 from bioscan5m_hf.evaluation.left_out import (
     LeftOut,
     is_linnaean,
@@ -36,7 +36,6 @@ from bioscan5m_hf.evaluation.left_out import (
     nearest_by_hits,
     nearest_key,
     nearest_other_species,
-    resampled_species,
 )
 from bioscan5m_hf.learning.profiles import SAMPLE, Profiles
 from bioscan5m_hf.learning.report import Record, code_version, make_records, write_results
@@ -74,6 +73,21 @@ class Specimens:
         return self.table[name].combine_chunks()
 
 
+class Answers(NamedTuple):
+    """What a way answered.
+
+    Args:
+        species: whether it was right at (a), shape (specimens asked,).
+        genus: what it found for (b).
+    """
+
+    species: npt.NDArray[np.bool_]
+    genus: LeftOut
+
+
+Hits = Mapping[int, Sequence[tuple[int, float]]]
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print, and write records."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -99,9 +113,9 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(f"{given.dataset} has no labelled specimens to ask: `test`, and genera of two species")
     logger.info("%d rows, (a) %d queries, (b) %d", len(specimens.table), len(specimens.seen), len(specimens.queries))
     records: list[Record] = []
-    for name, species, found in answers(specimens, given):
-        records += make_records(name, {"species": species} | scores(specimens, found), **about(specimens, given))
-        logger.info("%s: %.1f %% of genera", name, 100 * found.right.mean())
+    for name, found in answers(specimens, given):
+        records += make_records(name, scores(specimens, found), **about(specimens, given))
+        logger.info("%s: %.1f %% of genera", name, 100 * found.genus.right.mean())
     given.out.mkdir(parents=True, exist_ok=True)
     write_results(given.out, records)
     (given.out / "table.md").write_text(table(records), encoding="utf-8")
@@ -130,26 +144,26 @@ def sample(places: npt.NDArray[np.intp], size: int) -> npt.NDArray[np.intp]:
     return np.sort(np.random.default_rng(0).permutation(places)[:size])
 
 
-def answers(specimens: Specimens, given: argparse.Namespace) -> Iterator[tuple[str, float, LeftOut]]:
-    """Give each way's name, its species accuracy (a), and what it found for (b)."""
+def answers(specimens: Specimens, given: argparse.Namespace) -> Iterator[tuple[str, Answers]]:
+    """Give each way's name, and what it answered."""
     barcodes = specimens.column("dna_barcode")
     for k in (4, 6):
-        yield (f"counts of {k}-mers", *asked(specimens, count_kmers(barcodes, k)))
+        yield f"counts of {k}-mers", asked(specimens, count_kmers(barcodes, k))
     if given.profiles:
-        yield (f"profiles of {given.profiles} numbers", *asked(specimens, profiles(specimens, given.profiles)))
+        yield f"profiles of {given.profiles} numbers", asked(specimens, profiles(specimens, given.profiles))
     if given.blast:
-        yield (f"alignment ({given.blast})", *aligned(specimens, given.blast, given.threads))
+        yield from aligned(specimens, given.blast, given.threads)
     for name in given.model:
         config = AutoConfig.from_pretrained(name)
         encoder = BarcodeEncoder.from_pretrained(name, dtype=given.dtype)
         title = Path(name).name
-        fresh = untrained(config, getattr(torch, given.dtype))
-        yield (f"{title}, untrained", *asked(specimens, fresh.embed(barcodes, progress=True)))
-        yield (title, *asked(specimens, encoder.embed(barcodes, progress=True)))
+        fresh = untrained(encoder, config)
+        yield f"{title}, untrained", asked(specimens, fresh.embed(barcodes, progress=True))
+        yield title, asked(specimens, encoder.embed(barcodes, progress=True))
         if given.frames:
             frames = tuple(range(encoder.k))
             vectors = encoder.embed(barcodes, offsets=frames, progress=True)
-            yield (f"{title}, mean of {encoder.k} frames", *asked(specimens, vectors))
+            yield f"{title}, mean of {encoder.k} frames", asked(specimens, vectors)
 
 
 def profiles(specimens: Specimens, size: int) -> npt.NDArray[np.float32]:
@@ -163,8 +177,8 @@ def profiles(specimens: Specimens, size: int) -> npt.NDArray[np.float32]:
     return np.concatenate([made.of(base_codes(part, MAX_NUCLEOTIDES)) for part in parts])
 
 
-def untrained(config: object, dtype: torch.dtype) -> BarcodeEncoder:
-    """Make an encoder of the same shape with fresh weights."""
+def untrained(like: BarcodeEncoder, config: object) -> BarcodeEncoder:
+    """Make an encoder of the same shape with fresh weights, in the same precision and place."""
     set_seed(0)
     names = (
         "hidden_size",
@@ -175,48 +189,58 @@ def untrained(config: object, dtype: torch.dtype) -> BarcodeEncoder:
         "token_layout",
     )
     shape = {name: getattr(config, name) for name in names}
-    model = BarcodeBertModel(BarcodeBertConfig(**shape), add_pooling_layer=False).eval().to(dtype)
+    model = BarcodeBertModel(BarcodeBertConfig(**shape), add_pooling_layer=False).eval()
+    model.to(like.model.device, like.model.dtype)
     return BarcodeEncoder(model, k=shape["kmer_size"], layout=LAYOUTS[shape["token_layout"]])
 
 
-def asked(specimens: Specimens, embeddings: npt.NDArray[np.float32]) -> tuple[float, LeftOut]:
+def asked(specimens: Specimens, embeddings: npt.NDArray[np.float32]) -> Answers:
     """Answer both questions with embeddings."""
     species = np.array(specimens.table["species"].to_pylist(), object)
     near = nearest_key(embeddings, specimens.train, specimens.seen)
     columns = (specimens.column(name) for name in ("genus", "species", "dna_barcode"))
     found = nearest_other_species(embeddings, *columns, specimens.queries)
-    return float((species[near] == species[specimens.seen]).mean()), found
+    return Answers(species[near] == species[specimens.seen], found)
 
 
-def aligned(specimens: Specimens, task: str, threads: int) -> tuple[float, LeftOut]:
-    """Answer both questions with BLAST+."""
+def aligned(specimens: Specimens, task: str, threads: int) -> Iterator[tuple[str, Answers]]:
+    """Answer both questions with BLAST+, by the greatest bit score and by the least p-distance."""
     barcodes = specimens.table["dna_barcode"].to_pylist()
-    species = np.array(specimens.table["species"].to_pylist(), object)
-    how = {"task": task, "threads": threads}
-    hits = blast_hits(barcodes, specimens.seen, specimens.train, hits=20, **how)
-    best = np.array([hits[place][0][0] if place in hits else -1 for place in specimens.seen.tolist()])
-    right = (best >= 0) & (species[best] == species[specimens.seen])
     labelled = np.asarray(specimens.table["genus"].is_valid()) & np.asarray(specimens.table["species"].is_valid())
     largest = pc.max(pc.value_counts(specimens.column("species").drop_null()).field("counts")).as_py()
-    hits = blast_hits(barcodes, specimens.queries, np.flatnonzero(labelled), hits=largest + 100, **how)
+    how: dict[str, Any] = {"task": task, "threads": threads}
+    seen = alignments(barcodes, specimens.seen, specimens.train, hits=20, **how)
+    others = alignments(barcodes, specimens.queries, np.flatnonzero(labelled), hits=largest + 100, **how)
+    for name, order in ORDERS.items():
+        yield f"alignment ({task}, {name})", by_hits(specimens, order(seen), order(others))
+
+
+def by_hits(specimens: Specimens, seen: Hits, others: Hits) -> Answers:
+    """Answer both questions with hits, best first."""
+    species = np.array(specimens.table["species"].to_pylist(), object)
+    best = np.array([seen[place][0][0] if place in seen else -1 for place in specimens.seen.tolist()])
+    right = (best >= 0) & (species[best] == species[specimens.seen])
     columns = (specimens.column(name) for name in ("genus", "species", "dna_barcode"))
-    return float(right.mean()), nearest_by_hits(hits, *columns, specimens.queries)
+    return Answers(right, nearest_by_hits(others, *columns, specimens.queries))
 
 
-def scores(specimens: Specimens, found: LeftOut) -> dict[str, float]:
-    """Give the accuracies of (b), by specimen and by genus, with an interval, apart for kinds of names."""
+def scores(specimens: Specimens, answers: Answers) -> dict[str, float]:
+    """Give the accuracies of (a) and (b), by specimen and genus, apart for kinds of names, each with an interval."""
+    found = answers.genus
+    asked_species = specimens.column("species").take(pa.array(specimens.seen))
     species, genus = (specimens.column(name).take(pa.array(found.query)) for name in ("species", "genus"))
     linnaean = np.array([is_linnaean(name) for name in species.to_pylist()])
-    low, high = resampled_species(found.right, species)
-    return {
-        "genus": float(found.right.mean()),
-        "genus, low": low,
-        "genus, high": high,
-        "genus, mean over genera": mean_over_groups(found.right, genus),
-        "genus, Linnaean names": float(found.right[linnaean].mean()),
-        "genus, placeholder names": float(found.right[~linnaean].mean()),
-        "keys left out": float(found.same_barcode.sum()),
-    }
+    values: dict[str, float] = {}
+    for name, right, kinds, group in (
+        ("species", answers.species, asked_species, None),
+        ("genus", found.right, species, None),
+        ("genus, mean over genera", found.right, species, genus),
+        ("genus, Linnaean names", found.right[linnaean], species.filter(pa.array(linnaean)), None),
+        ("genus, placeholder names", found.right[~linnaean], species.filter(pa.array(~linnaean)), None),
+    ):
+        values[name] = float(right.mean()) if group is None else mean_over_groups(right, group)
+        values[f"{name}, low"], values[f"{name}, high"] = resampled(right, kinds, group)
+    return values | {"keys left out": float(found.same_barcode.sum())}
 
 
 def about(specimens: Specimens, given: argparse.Namespace) -> dict[str, Any]:
@@ -239,23 +263,31 @@ def table(records: Sequence[Record]) -> str:
     left_out = {int(values["keys left out"]) for values in ways.values()}
     foot = (
         f"\n{measured.data}; keys with a query's exact barcode under another name were left out "
-        f"({' or '.join(f'{count:,}' for count in sorted(left_out))}); intervals from resampling species.\n"
+        f"({' or '.join(f'{count:,}' for count in sorted(left_out))}); "
+        "in brackets, 95 % intervals from resampling species.\n"
     )
     return HEAD + "".join(row(name, values) for name, values in ways.items()) + foot
 
 
 def row(name: str, values: dict[str, float]) -> str:
-    """Write a row of the table."""
-    interval = f"{100 * values['genus, low']:.1f}–{100 * values['genus, high']:.1f}"
-    apart = ("genus, mean over genera", "genus, Linnaean names", "genus, placeholder names")
-    shares = [f"{100 * values[key]:.1f}" for key in ("species", "genus", *apart)]
-    return f"| {' | '.join([name, *shares[:2], interval, *shares[2:]])} |\n"
+    """Write a row of the table: percentages, each with its interval."""
+    return f"| {' | '.join([name, *(shown(values, key) for key in COLUMNS_OF_TABLE)])} |\n"
 
 
-HEAD = (
-    "| | (a) species 1-NN, % | (b) genus, other species, % | 95 % interval | mean over genera | Linnaean | "
-    "placeholder |\n|---|---:|---:|---:|---:|---:|---:|\n"
-)
+def shown(values: dict[str, float], key: str) -> str:
+    """Write a percentage and its interval."""
+    value, low, high = (f"{100 * values[name]:.1f}" for name in (key, f"{key}, low", f"{key}, high"))
+    return f"{value} ({low}–{high})"
+
+
+COLUMNS_OF_TABLE = {
+    "species": "(a) species 1-NN, %",
+    "genus": "(b) genus, other species, %",
+    "genus, mean over genera": "(b) mean over genera, %",
+    "genus, Linnaean names": "(b) Linnaean names, %",
+    "genus, placeholder names": "(b) placeholders, %",
+}
+HEAD = f"| | {' | '.join(COLUMNS_OF_TABLE.values())} |\n|---|{'---:|' * len(COLUMNS_OF_TABLE)}\n"
 
 
 if __name__ == "__main__":

@@ -118,6 +118,6 @@ def _moved(value: Any, device: torch.device) -> Any:  # noqa: ANN401
         return value
     if isinstance(value, dict):
         return {name: _moved(each, device) for name, each in value.items()}
-    if device.type == "cuda":  # pragma: no cover  # no GPU in the tests
+    if device.type == "cuda" and value.device.type == "cpu":  # pragma: no cover  # no GPU in the tests
         return value.pin_memory().to(device, non_blocking=True)
     return value.to(device)

@@ -125,6 +125,18 @@ def test_blast_finds_the_nearer_relative_first():
     assert blast_hits(barcodes, np.array([3]), np.array([0])) == {}
 
 
+@pytest.mark.skipif(shutil.which("blastn") is None, reason="no BLAST+: Debian's ncbi-blast+ has it")
+def test_identity_is_counted_in_columns_and_believed_where_most_of_the_query_is_covered():
+    ancestor = random_barcode()
+    barcodes = [ancestor, mutated(ancestor, 12), ancestor[:200]]
+    found = blast.alignments(barcodes, np.array([0]), np.array([1, 2]))[0]
+    hits = {hit.key: hit for hit in found}
+    assert hits[1].identity == pytest.approx(1 - 12 / 400, abs=2 / 400)
+    assert hits[2].identity == 1
+    assert hits[2].cover == pytest.approx(0.5)
+    assert [key for key, _ in blast.by_identity({0: found})[0]] == [1, 2]
+
+
 def test_without_blast_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(blast.shutil, "which", lambda _: None)
     with pytest.raises(Bioscan5mError, match="apt install"):
