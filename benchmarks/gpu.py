@@ -15,7 +15,7 @@ from records import Bar, Figure
 
 TITLE = "Pretraining and embedding on a GPU"
 NEEDS_GPU = True
-STEPS, UNTIMED = 20, 6
+STEPS, UNTIMED = 10, 4
 BOTH_WAYS = 512
 MODELS = {
     "4-4-4": {"kmer_size": 4, "num_hidden_layers": 4, "num_attention_heads": 4},
