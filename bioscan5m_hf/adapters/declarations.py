@@ -68,6 +68,95 @@ BARCODEBERT = Adapter(
     published_rule="fine-tuning took the mean over all positions, those of the padding among them",
 )
 
+_BASELINES = "https://github.com/bioscan-ml/BarcodeBERT (baselines/embedders.py, baselines/datasets.py)"
+_FILLED = (
+    "preprocessing=paper: barcodes filled with N to 660 bases, then with padding to 512 ids, all attended to; mean "
+    "over all ids but 1, which is {one}"
+)
+_RANDOM = "the trained weights were not at hand: only random ones of the published names and shapes were computed with"
+_AGREES = f"{_RANDOM}; states agree with those of MultiMolecule 0.2.2 to 3e-6"
+
+DNABERT = Adapter(
+    name="DNABERT-2",
+    modality="dna",
+    models=MappingProxyType(
+        {
+            "zhihan1996/DNABERT-2-117M": ("genomes of 135 species",),
+            "zhihan1996/DNABERT-S": ("genomes of 135 species", "genomes of viruses, fungi and bacteria"),
+        }
+    ),
+    pooling="mean over the tokens, special ones among them, as the models' cards do",
+    special_tokens="`[CLS]` before and `[SEP]` behind; both count",
+    padding="`[PAD]` on the right, masked",
+    max_length="512 tokens of byte pairs",
+    implementation="`adapters.mosaic_bert`, own, in plain PyTorch (transformers has no such architecture)",
+    sources=(
+        "https://github.com/MAGICS-LAB/DNABERT_2",
+        "https://github.com/MAGICS-LAB/DNABERT_S",
+        "https://github.com/mosaicml/examples (benchmarks/bert)",
+        _BASELINES,
+        "arXiv 2306.15006",
+        "arXiv 2402.08777",
+    ),
+    published_rule=_FILLED.format(one="`[CLS]` here; `[PAD]` (3) counts"),
+    unverified=_AGREES,
+)
+
+HYENA = Adapter(
+    name="HyenaDNA",
+    modality="dna",
+    models=MappingProxyType(
+        {
+            "LongSafari/hyenadna-tiny-1k-seqlen-hf": ("human genome",),
+            "LongSafari/hyenadna-small-32k-seqlen-hf": ("human genome",),
+            "LongSafari/hyenadna-medium-160k-seqlen-hf": ("human genome",),
+            "LongSafari/hyenadna-medium-450k-seqlen-hf": ("human genome",),
+            "LongSafari/hyenadna-large-1m-seqlen-hf": ("human genome",),
+        }
+    ),
+    pooling="mean over the bases",
+    special_tokens="none: `[SEP]` would come last, where it changes nothing, and the baselines did not count it",
+    padding="on the right, where a model that sees only what came before does not see it; not counted",
+    max_length="as many bases as the model was trained with (`max_seq_len`)",
+    implementation="`adapters.hyena`, own, in plain PyTorch (transformers has no such architecture)",
+    sources=(
+        "https://github.com/HazyResearch/hyena-dna",
+        "https://github.com/HazyResearch/safari",
+        _BASELINES,
+        "arXiv 2306.15794",
+    ),
+    published_rule=_FILLED.format(one="`[SEP]` here"),
+    unverified=_AGREES,
+)
+
+NUCLEOTIDE_TRANSFORMER = Adapter(
+    name="Nucleotide Transformer",
+    modality="dna",
+    models=MappingProxyType(
+        {
+            "InstaDeepAI/nucleotide-transformer-v2-50m-multi-species": ("genomes of 850 species",),
+            "InstaDeepAI/nucleotide-transformer-v2-100m-multi-species": ("genomes of 850 species",),
+            "InstaDeepAI/nucleotide-transformer-v2-250m-multi-species": ("genomes of 850 species",),
+            "InstaDeepAI/nucleotide-transformer-v2-500m-multi-species": ("genomes of 850 species",),
+            "InstaDeepAI/nucleotide-transformer-500m-human-ref": ("human genome",),
+            "InstaDeepAI/nucleotide-transformer-500m-1000g": ("3,202 human genomes",),
+        }
+    ),
+    pooling="mean over the tokens, `<cls>` among them, as the models' cards do",
+    special_tokens="`<cls>` before; it counts",
+    padding="`<pad>` on the right, masked",
+    max_length="2,048 tokens of six bases, or single letters at an N and at the end (first version: 1,000)",
+    implementation="`EsmModel` of transformers; gated feed-forward layers of the second version in "
+    "`adapters.nucleotide_transformer`",
+    sources=(
+        "https://github.com/instadeepai/nucleotide-transformer",
+        _BASELINES,
+        "doi 10.1038/s41592-024-02523-z",
+    ),
+    published_rule=_FILLED.format(one="`<pad>` here"),
+    unverified=_RANDOM,
+)
+
 UNTRAINED_CNN = Adapter(
     name="untrained CNN",
     modality="dna",
@@ -121,5 +210,13 @@ OPEN_CLIP = Adapter(
     sources=("https://github.com/mlfoundations/open_clip", "arXiv 2103.00020", "arXiv 2311.18803"),
 )
 
-ADAPTERS: tuple[Adapter, ...] = (BARCODEBERT, UNTRAINED_CNN, TIMM, OPEN_CLIP)
+ADAPTERS: tuple[Adapter, ...] = (
+    BARCODEBERT,
+    DNABERT,
+    HYENA,
+    NUCLEOTIDE_TRANSFORMER,
+    UNTRAINED_CNN,
+    TIMM,
+    OPEN_CLIP,
+)
 """All families, in the order of the table."""

@@ -3,51 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..embedding.checkpoint import CheckpointError, digest_of, fetch, read_json
-from .declarations import ADAPTERS, BARCODEBERT, OPEN_CLIP, REFERENCE, TIMM, UNTRAINED_CNN, Adapter
+from ..embedding.checkpoint import PICKLED, CheckpointError, digest_of, read_json, weight_files
+from .declarations import (
+    ADAPTERS,
+    BARCODEBERT,
+    DNABERT,
+    HYENA,
+    NUCLEOTIDE_TRANSFORMER,
+    OPEN_CLIP,
+    REFERENCE,
+    TIMM,
+    UNTRAINED_CNN,
+    Adapter,
+)
+from .places import CONFIGS, Place, find, looked_into
 
 
 if TYPE_CHECKING:
     import torch
 
     from .base import Adapted
-
-CONFIGS = ("config.json", "open_clip_config.json")
-"""What is looked at to tell a family; weights are fetched only when it is known."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A model's name, and where it was found.
-
-    Args:
-        name: what it was asked for by.
-        source: folder or id on the Hub.
-        revision: what was asked for.
-        library: `timm` or `open_clip`, where the name says so.
-    """
-
-    name: str
-    source: str
-    revision: str | None
-    library: str = ""
-
-    @property
-    def local(self) -> bool:
-        """Whether it is a folder."""
-        return Path(self.source).is_dir()
-
-    def files(self, patterns: tuple[str, ...], pickled: tuple[str, ...] = ()) -> Path:
-        """Give the folder with some of its files; those of a repository are fetched."""
-        if self.local:
-            if self.revision is not None:
-                raise CheckpointError(f"{self.source} is a local folder, which has no revision {self.revision!r}")
-            return Path(self.source)
-        return fetch(self.source, self.revision, patterns, pickled)
 
 
 def load_encoder(
@@ -71,7 +49,9 @@ def load_encoder(
         revision: branch, tag or commit on the Hub.
         device: such as `cpu` or `cuda:1`; by default a CUDA device where there is one.
         dtype: what is computed in: `float32` (the default), `bfloat16` or `float16`. Vectors are float32.
-        preprocessing: of images: `library`, the model's own, or `paper`, that of the BIOSCAN-5M paper.
+        preprocessing: `library`, as the model's own library does; or `paper`, as the BIOSCAN-5M paper did: with images
+            that are not cropped further than to a square, and with barcodes whose padding leaks into their vectors
+            (`tokens.PAPER_BASES`).
 
     Returns:
         An object with `embed(barcodes)` or `embed_images(images)`, which give float32 of shape (n, width) in order,
@@ -93,28 +73,16 @@ def load_encoder(
         raise ValueError(f"preprocessing {preprocessing!r}: use one of {', '.join(PREPROCESSING)}")
     where, precision = chosen_device(device), chosen_dtype(dtype)
     if str(model).startswith("reference:"):
+        _no_paper(preprocessing, str(model))
         return _reference(str(model), where, precision)
     place, configs = looked_into(find(str(model), revision))
     family = family_of(configs, place)
     if family.modality == "image":
         return _image(family, place, where, precision, preprocessing)
-    return _kmers(place, where, precision)
-
-
-def find(name: str, revision: str | None = None) -> Place:
-    """Tell where a model lies by its name; nothing is fetched.
-
-    Examples:
-        >>> find("timm:someone/tower").library
-        'timm'
-        >>> find("open_clip:ViT-B-16/openai").source
-        'timm/vit_base_patch16_clip_224.openai'
-    """
-    for library in ("timm", "open_clip"):
-        if name.startswith(f"{library}:"):
-            rest = name.removeprefix(f"{library}:")
-            return Place(name, _of_open_clip(rest) if library == "open_clip" else rest, revision, library)
-    return Place(name, name, revision)
+    if family is BARCODEBERT:
+        _no_paper(preprocessing, place.name)
+        return _kmers(place, where, precision)
+    return _genomes(family, place, configs["config.json"], where, precision, preprocessing)
 
 
 def family_of(configs: Mapping[str, Mapping[str, Any]], place: Place) -> Adapter:
@@ -128,50 +96,22 @@ def family_of(configs: Mapping[str, Mapping[str, Any]], place: Place) -> Adapter
         CheckpointError: it is of no known family.
     """
     config = configs.get("config.json", {})
+    kind, code = config.get("model_type"), str(config.get("auto_map"))
     found = {
         TIMM.name: "architecture" in config,
         OPEN_CLIP.name: "open_clip_config.json" in configs,
-        BARCODEBERT.name: config.get("model_type") in ("bert", "barcodebert"),
+        DNABERT.name: "alibi_starting_size" in config or "bert_layers." in code,
+        HYENA.name: kind in ("hyenadna", "hyena"),
+        NUCLEOTIDE_TRANSFORMER.name: kind == "esm" or "modeling_esm." in code,
+        BARCODEBERT.name: kind in ("bert", "barcodebert"),
     }
     known = {adapter.name: adapter for adapter in ADAPTERS}
     name = next((name for name, fits in found.items() if fits and place.library in ("", name)), None)
     if name is None:
-        kind = config.get("model_type") or config.get("architecture") or "no known type"
-        wanted = place.library or ", ".join(known)
-        raise CheckpointError(f"{place.name} is a model of {kind!r}: it can be evaluated if it is of {wanted}")
+        called = kind or config.get("architecture") or "no known type"
+        wanted = place.library or ", ".join(found)
+        raise CheckpointError(f"{place.name} is a model of {called!r}: it can be evaluated if it is of {wanted}")
     return known[name]
-
-
-def looked_into(place: Place) -> tuple[Place, dict[str, dict[str, Any]]]:
-    """Read a model's configurations; from here on a repository is taken at the commit that they are of.
-
-    Raises:
-        CheckpointError: there is no such model, or it has none.
-    """
-    folder = place.files(CONFIGS)
-    found = {file: read_json(folder / file, place.name) for file in CONFIGS if (folder / file).is_file()}
-    if not found:
-        raise CheckpointError(
-            f"{place.name} holds no {' or '.join(CONFIGS)}: name the folder or repository of a model"
-        )
-    return (place if place.local else replace(place, revision=folder.name)), found
-
-
-def _of_open_clip(name: str) -> str:
-    """Give the repository of a name and tag of open_clip, such as `ViT-B-16/openai`; others are given back."""
-    architecture, _, tag = name.partition("/")
-    if not tag or Path(name).is_dir():
-        return name
-    from .images import _library
-
-    open_clip = _library("open_clip", "open_clip_torch")
-    if architecture not in open_clip.list_models():
-        return name
-    repository = open_clip.get_pretrained_cfg(architecture, tag).get("hf_hub", "").rstrip("/")
-    if not repository:
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture))
-        raise CheckpointError(f"open_clip has no weights {tag!r} of {architecture} on the Hub: use one of {tags}")
-    return str(repository)
 
 
 def _reference(name: str, device: torch.device, dtype: torch.dtype) -> Adapted:
@@ -200,6 +140,34 @@ def _kmers(place: Place, device: torch.device, dtype: torch.dtype) -> Adapted:
     return KmerEncoder(encoder, name=place.name, revision=encoder.revision, pretrained_on=data, settings=settings)
 
 
+def _genomes(
+    family: Adapter,
+    place: Place,
+    config: Mapping[str, Any],
+    device: torch.device,
+    dtype: torch.dtype,
+    preprocessing: str,
+) -> Adapted:
+    from .genomes import FILES, OPENERS
+    from .tokens import TokenEncoder
+
+    folder = place.files(FILES, (PICKLED,))
+    opened = OPENERS[family.name](folder, config, place.name)
+    reading = {"preprocessing": preprocessing, "max_tokens": opened.longest, "dtype": _spelt(dtype)}
+    return TokenEncoder(
+        opened.model.to(device),
+        opened.tokenize,
+        pad=opened.pad,
+        width=opened.width,
+        dtype=dtype,
+        paper=preprocessing == "paper",
+        name=place.name,
+        revision=f"sha256:{digest_of(weight_files(folder))}" if place.local else folder.name,
+        pretrained_on=family.pretrained_on(place.name, place.source),
+        settings=family.settings | reading,
+    )
+
+
 def _image(family: Adapter, place: Place, device: torch.device, dtype: torch.dtype, preprocessing: str) -> Adapted:
     from .images import OPENERS, WEIGHTS, ImageEncoder
 
@@ -219,6 +187,16 @@ def _image(family: Adapter, place: Place, device: torch.device, dtype: torch.dty
         pretrained_on=family.pretrained_on(place.name, place.source),
         settings=family.settings | {"preprocessing": preprocessing, "transform": data, "dtype": _spelt(dtype)},
     )
+
+
+def _no_paper(preprocessing: str, name: str) -> None:
+    """Refuse a preprocessing that a family does not have.
+
+    Raises:
+        ValueError: it is not `library`.
+    """
+    if preprocessing != "library":
+        raise ValueError(f"{name} has no preprocessing {preprocessing!r}: leave it out")
 
 
 def _said(folder: Path | None) -> tuple[str, ...]:

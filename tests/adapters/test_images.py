@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 import torch
-from tiny_towers import OWN, jpeg, pictures, save_clip, save_timm
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from tiny_towers import OWN, jpeg, pictures, save_clip, save_timm
 
 from bioscan5m_hf.adapters import load_encoder
 from bioscan5m_hf.adapters.images import ImageError

@@ -9,7 +9,7 @@ from tiny_towers import pictures, save_clip, save_timm
 from transformers import BertConfig, BertForTokenClassification
 
 from bioscan5m_hf.adapters import load_encoder
-from bioscan5m_hf.adapters.loading import find
+from bioscan5m_hf.adapters.places import find
 from bioscan5m_hf.embedding.checkpoint import CheckpointError
 from bioscan5m_hf.embedding.encoder import BarcodeEncoder
 from bioscan5m_hf.models.barcode_cnn import one_hot
@@ -22,7 +22,7 @@ BARCODES = ["ACGT" * 160 + "ACG", "ttgaca" * 50, "ACGTNNACGT" * 60, None, ""]
 def kmer_bert(tmp_path_factory):
     folder = tmp_path_factory.mktemp("adapters") / "authors"
     torch.manual_seed(0)
-    size = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24)
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
     BertForTokenClassification(BertConfig(vocab_size=258, num_labels=256, **size)).save_pretrained(folder)
     return folder
 
@@ -87,7 +87,7 @@ def test_names_and_tags_of_open_clip_lead_to_its_repositories(hub, tmp_path):
     hub.seed("timm/resnet50_clip.openai", {path.name: path.read_bytes() for path in tmp_path.iterdir()}, "model")
     encoder = load_encoder("open_clip:RN50/openai", device="cpu")
     assert encoder.pretrained_on == ("WebImageText-400M",)
-    with pytest.raises(CheckpointError, match="no weights 'mine' of RN50 on the Hub: use one of .*openai"):
+    with pytest.raises(CheckpointError, match=r"no weights 'mine' of RN50 on the Hub: use one of .*openai"):
         load_encoder("open_clip:RN50/mine", device="cpu")
 
 
@@ -130,7 +130,7 @@ def test_folders_that_hold_something_else(tmp_path):
     with pytest.raises(CheckpointError, match=r"holds no config.json or open_clip_config.json"):
         load_encoder(tmp_path, device="cpu")
     (tmp_path / "config.json").write_text('{"model_type": "t5"}')
-    with pytest.raises(CheckpointError, match="a model of 't5': it can be evaluated if it is of BarcodeBERT, "):
+    with pytest.raises(CheckpointError, match="a model of 't5': it can be evaluated if it is of timm, open_clip, DNA"):
         load_encoder(tmp_path, device="cpu")
     with pytest.raises(CheckpointError, match="has no revision 'main'"):
         load_encoder(tmp_path, "main", device="cpu")
