@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from .labels import codes_of
+from .search import Vectors
 
 
 Floats = npt.NDArray[np.float32]
@@ -87,3 +89,61 @@ def standardised(vectors: npt.NDArray[np.floating], split: Sequence[str] | None 
         spread = vectors[rows].std(axis=0)
         done[rows] = (vectors[rows] - vectors[rows].mean(axis=0)) / np.where(spread > 0, spread, 1)
     return done
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Vectors of several modalities that are joined where they are read, so that nothing of their size is held.
+
+    Args:
+        modalities: vectors of the same specimens, arrays or files, each of shape (n, its width).
+        join: `averaged` or `concatenated`.
+
+    Examples:
+        >>> both = Fused((np.array([[2.0, 0.0]]), np.array([[0.0, 5.0]])), concatenated)
+        >>> both.shape, both[0:1].tolist()
+        ((1, 4), [[1.0, 0.0, 0.0, 1.0]])
+    """
+
+    modalities: tuple[Vectors, ...]
+    join: Callable[[Sequence[npt.NDArray[np.floating]]], Floats]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of specimens and width."""
+        return self.modalities[0].shape[0], self[:1].shape[1]
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.integer]) -> Floats:
+        return self.join([np.asarray(vectors[rows]) for vectors in self.modalities])
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """Vectors one behind the other, such as those of several splits, read where they lie.
+
+    Args:
+        parts: arrays or files, each of shape (its number, width).
+
+    Examples:
+        >>> both = Stacked((np.array([[1.0], [2.0]]), np.array([[3.0]])))
+        >>> both.shape, both[1:3].tolist(), both[np.array([2, 0])].tolist()
+        ((3, 1), [[2.0], [3.0]], [[3.0], [1.0]])
+    """
+
+    parts: tuple[Vectors, ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of vectors and width."""
+        return sum(part.shape[0] for part in self.parts), self.parts[0].shape[1]
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.integer]) -> Floats:
+        wanted = np.arange(self.shape[0])[rows]
+        found = np.empty((len(wanted), self.shape[1]), np.float32)
+        start = 0
+        for part in self.parts:
+            here = np.flatnonzero((wanted >= start) & (wanted < start + part.shape[0]))
+            if len(here):
+                found[here] = part[wanted[here] - start]
+            start += part.shape[0]
+        return found

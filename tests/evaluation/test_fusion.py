@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bioscan5m_hf.evaluation.fusion import averaged, concatenated, standardised, unit
+from bioscan5m_hf.evaluation.fusion import Fused, Stacked, averaged, concatenated, standardised, unit
 
 
 VECTORS = arrays(np.float64, (4, 3), elements=st.floats(-9, 9).filter(lambda number: abs(number) > 1e-3))
@@ -44,3 +44,17 @@ def test_what_does_not_fit_is_refused():
         averaged([np.ones((2, 3)), np.ones((2, 4))])
     with pytest.raises(ValueError, match=r"vectors of \[2, 3\] specimens cannot stand side by side"):
         concatenated([np.ones((2, 3)), np.ones((3, 3))])
+
+
+def test_vectors_are_joined_and_stacked_where_they_are_read():
+    random = np.random.default_rng(0)
+    image, dna = (random.standard_normal((20, width)).astype(np.float32) for width in (3, 3))
+    for join, width in ((averaged, 3), (concatenated, 6)):
+        fused = Fused((image, dna), join)
+        assert fused.shape == (20, width)
+        assert np.allclose(fused[4:9], join([image, dna])[4:9])
+        assert np.allclose(fused[np.array([7, 2])], join([image, dna])[[7, 2]])
+    stacked, whole = Stacked((image[:5], image[5:5], image[5:])), image
+    assert stacked.shape == whole.shape
+    for rows in (slice(3, 8), slice(0, 2), slice(15, 99), slice(7, 7), np.array([19, 0, 5, 4])):
+        assert np.array_equal(stacked[rows], whole[rows])

@@ -59,6 +59,57 @@ def test_a_query_does_not_find_a_key_that_is_barred():
     assert np.array_equal(found.place[::2, 0], own[::2])
 
 
+@given(st.integers(1, 30), st.integers(1, 40), st.integers(1, 6), st.sampled_from(["float32", "bfloat16"]))
+@settings(deadline=None)
+def test_a_query_does_not_find_keys_of_its_own_groups(queries, keys, k, precision):
+    random = np.random.default_rng(queries * 41 + keys)
+    asked, held = (random.standard_normal((size, 4)).astype(np.float32) for size in (queries, keys))
+    groups = [(random.integers(-1, 3, queries), random.integers(-1, 3, keys)) for _ in range(2)]
+    found = Search(7, 11, precision).nearest(asked, held, k, apart=groups)
+    scores = (asked / np.linalg.norm(asked, axis=1, keepdims=True)) @ (held / np.linalg.norm(held, axis=1)[:, None]).T
+    for one, other in groups:
+        scores[(one[:, None] == other[None]) & (one >= 0)[:, None]] = -np.inf
+    expected = -np.sort(-scores, axis=1)[:, :k]
+    assert np.allclose(found.similarity[:, :keys], expected, atol=1e-5)
+    for row, (places, free) in enumerate(zip(found.place, np.isfinite(scores), strict=True)):
+        assert (places >= 0).sum() == min(k, free.sum())
+        assert free[places[places >= 0]].all(), row
+
+
+def test_many_equal_keys_are_found_in_their_order_in_any_block():
+    keys = np.repeat(RANDOM.standard_normal((6, 4)).astype(np.float32), 300, axis=0)
+    found = Search(5, 450).nearest(keys[::300], keys, 40)
+    assert np.array_equal(found.place, np.arange(0, 1800, 300)[:, None] + np.arange(40))
+
+
+def test_keys_in_a_file_are_read_in_blocks(tmp_path):
+    keys = RANDOM.standard_normal((500, 6)).astype(np.float16)
+    np.save(tmp_path / "keys.npy", keys)
+    held = np.load(tmp_path / "keys.npy", mmap_mode="r")
+    read = []
+
+    class Watched:
+        shape = held.shape
+
+        def __getitem__(self, rows):
+            read.append(len(held[rows]))
+            return held[rows]
+
+    for precision in ("float32", "bfloat16"):
+        found = Search(64, 100, precision).nearest(keys[:70], Watched(), 3)
+        assert np.array_equal(found.place, Search().nearest(keys[:70], keys, 3).place)
+    assert max(read[:5]) == 100
+    assert sum(read[:5]) == 500
+
+
+def test_what_all_keys_share_does_not_blur_half_precision():
+    around = 20 * np.eye(32, dtype=np.float32)[0]
+    keys = around + RANDOM.standard_normal((4000, 32)).astype(np.float32)  # cosines of 0.9 and more
+    queries = around + RANDOM.standard_normal((200, 32)).astype(np.float32)
+    exact = Search().nearest(queries, keys).place
+    assert (Search(precision="bfloat16").nearest(queries, keys).place == exact).mean() > 0.98
+
+
 def test_half_precision_finds_nearly_all():
     centres = RANDOM.standard_normal((300, 64)).astype(np.float32)
     keys = np.repeat(centres, 10, 0) + 0.3 * RANDOM.standard_normal((3000, 64)).astype(np.float32)
@@ -91,6 +142,12 @@ def test_it_finds_what_faiss_found(parity):
         (np.ones((2, 3)), np.ones((0, 3)), {}, "there is no key"),
         (np.ones((2, 3)), np.ones((2, 3)), {"k": 0}, "k is 0"),
         (np.ones((2, 3)), np.ones((2, 3)), {"barred": np.array([1])}, "barred has shape"),
+        (
+            np.ones((2, 3)),
+            np.ones((1, 3)),
+            {"apart": [(np.zeros(2), np.zeros(2))]},
+            r"groups of shapes \(2,\) and \(2,\)",
+        ),
         (np.array([[1.0], [np.nan]]), np.ones((2, 1)), {}, "the vector of query 1 is not finite"),
         (np.ones((2, 1)), np.array([[np.inf], [1.0]]), {}, "the vector of key 0 is not finite"),
     ],
