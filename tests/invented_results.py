@@ -9,7 +9,8 @@ from bioscan5m_hf.taxonomy import LABELS
 
 
 MODELS = (
-    "invented/barcodebert", "BLAST", "k-mer counts", "random", "CNN", "invented/DNABERT-2", "invented/DNABERT-S",
+    "invented/barcodebert", "reference:BLAST", "reference:k-mer counts", "reference:random",
+    "invented/cnn", "invented/DNABERT-2", "invented/DNABERT-S",
     "invented/hyenadna-tiny-1k-seqlen", "invented/nucleotide-transformer-v2-50m", "/work/models/mine",
     "invented/barcode-mamba", "invented/caduceus",
 )  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .results import Result
-from .tables import Key
+from .tables import Key, is_reference
 
 
 if TYPE_CHECKING:
@@ -19,13 +19,14 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Colours that people with any colour vision tell apart (Okabe and Ito 2008), without the yellow, pale on white."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
-DASHES = ("-", "--", ":")
+DASHES = ("-", "--", "-.")
 SEQUENTIAL = "cividis"
 """Colours of amounts, the same for any colour vision (Nuñez et al. 2018, doi 10.1371/journal.pone.0199239)."""
 
+GREY = "#777777"
 REST = "#BBBBBB"
 NOTHING = "#F2F2F2"
-"""Of specimens without a colour of their own, and of cells without a number."""
+"""Of reference lines, of specimens without a colour of their own, and of cells without a number."""
 _RC: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -59,10 +60,18 @@ class Look:
         return self.labels[result.model, result.model_revision]
 
     def line(self, result: Result) -> dict[str, Any]:
-        """Give colour, dash and mark of a result's model; no two of twelve models are alike."""
-        number = list(self.labels).index((result.model, result.model_revision))
-        dash = DASHES[number // len(PALETTE) % len(DASHES)]
-        return {"color": PALETTE[number % len(PALETTE)], "linestyle": dash, "marker": MARKERS[number % len(MARKERS)]}
+        """Give colour, dash and mark of a result's model; no two of twelve are alike, and reference lines are grey."""
+        alike = [key for key in self.labels if is_reference(key[0]) == is_reference(result.model)]
+        number = alike.index((result.model, result.model_revision))
+        dash = ":" if is_reference(result.model) else DASHES[number // len(PALETTE) % len(DASHES)]
+        return {"color": self.color(result), "linestyle": dash, "marker": MARKERS[number % len(MARKERS)]}
+
+    def color(self, result: Result) -> str:
+        """Give the colour of a result's model."""
+        models = [key for key in self.labels if not is_reference(key[0])]
+        if is_reference(result.model):
+            return GREY
+        return PALETTE[models.index((result.model, result.model_revision)) % len(PALETTE)]
 
     def figure(self, title: str, size: tuple[float, float]) -> Figure:
         """Start a figure with its title and, below, the data."""
@@ -86,8 +95,9 @@ def save(figure: Figure, folder: Path, name: str) -> str:
         The name of the PNG file.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
     figure.savefig(folder / f"{name}.png", metadata={"Software": None})
+    figure.set_layout_engine("none")  # it is laid out now; once more would take as long again
+    figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
     return f"{name}.png"
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .plot_style import MARKERS, NOTHING, PALETTE, REST, SEQUENTIAL, Look
+from .plot_style import GREY, MARKERS, NOTHING, PALETTE, REST, SEQUENTIAL, Look
 from .results import Result, score_parts
-from .tables import is_share, ranked, ranks_of, shown
+from .tables import is_reference, is_share, ranked, ranks_of, shown
 
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def bars(results: Sequence[Result], look: Look) -> Figure:
     figure = look.figure(f"{order[0].task}: {order[0].main.replace('/', ', ')}", (6.4, 1.5 + 0.3 * len(order)))
     axes = figure.subplots()
     places = list(range(len(order)))
-    axes.barh(places, [scale * score.value for score in scores], height=0.62, color=PALETTE[0])
+    colors = [GREY if is_reference(one.model) else PALETTE[0] for one in order]
+    axes.barh(places, [scale * score.value for score in scores], height=0.62, color=colors)
     for place, score in zip(places, scores, strict=True):
         if score.interval:
             low, high = (scale * end for end in score.interval)

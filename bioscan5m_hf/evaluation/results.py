@@ -21,7 +21,7 @@ STEPS: dict[int, Step] = {}
 """Format → what brings the values of such a file to the next format. A step is added whenever `FORMAT` is raised."""
 
 _JSON = {"str": str, "int": int, "float": (int, float), "tuple[str, ...]": list}
-_SAME_DATA = ("data", "data_revision")
+_SAME_DATA = ("data_revision",)
 _SAME_TASK = ("task_revision", "data_fingerprint")
 
 
@@ -282,7 +282,7 @@ def comparable(results: Iterable[Result]) -> dict[tuple[str, str], tuple[Result,
         (Task, modality) → results, in the order in which they came.
 
     Raises:
-        ResultError: two are of different data or revisions of it, of different revisions or rows of a task, or the
+        ResultError: two are of different revisions of the data, wherever it lay, of different revisions or rows of a task, or the
             same model was measured twice; the text names both.
     """
     given = list(results)

@@ -16,6 +16,9 @@ from .results import Result, Score, score_parts
 Cell: TypeAlias = str | int | float | Score | None
 Key: TypeAlias = tuple[str, str]
 
+REFERENCE = "reference:"
+"""How names of reference lines begin."""
+
 NO_SHARES = ("clusters/", "ranks apart")
 """How names of scores begin that are no shares, so that they are not shown in per cent."""
 
@@ -109,6 +112,16 @@ def csv_text(rows: Iterable[Sequence[object]]) -> str:
     return stream.getvalue()
 
 
+def is_reference(model: str) -> bool:
+    """Tell whether a model is a reference line of the benchmark, such as chance.
+
+    Examples:
+        >>> is_reference("reference:random"), is_reference("me/barcodebert")
+        (True, False)
+    """
+    return model.startswith(REFERENCE)
+
+
 def model_labels(results: Iterable[Result]) -> dict[Key, str]:
     """Name models as shortly as they can be told apart: folders by their last part, revisions where there are several.
 
@@ -119,7 +132,7 @@ def model_labels(results: Iterable[Result]) -> dict[Key, str]:
         (Model, revision) → label.
     """
     keys = list(dict.fromkeys((one.model, one.model_revision) for one in results))
-    short = {model: model.rstrip("/").rsplit("/", 1)[-1] if _is_folder(model) else model for model, _ in keys}
+    short = {model: _short(model) for model, _ in keys}
     alike = {model for model in short if sum(short[model] == other for other in short.values()) > 1}
     names = {model: model if model in alike else label for model, label in short.items()}
     several = {model for model, _ in keys if sum(model == other for other, _ in keys) > 1}
@@ -261,8 +274,11 @@ def _fits(result: Result, table: Published) -> bool:
     return result.task in table.tasks and table.modality in (None, result.modality)
 
 
-def _is_folder(model: str) -> bool:
-    return model.startswith(("/", ".", "~")) or model.count("/") > 1
+def _short(model: str) -> str:
+    if is_reference(model):
+        return f"{model.removeprefix(REFERENCE)} (reference)"
+    is_folder = model.startswith(("/", ".", "~")) or model.count("/") > 1
+    return model.rstrip("/").rsplit("/", 1)[-1] if is_folder else model
 
 
 def _is_number(column: Sequence[Cell]) -> bool:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from bioscan5m_hf.errors import OutputError, ResultError
 from bioscan5m_hf.evaluation import plots
-from bioscan5m_hf.evaluation.plot_style import PALETTE, Look, style
+from bioscan5m_hf.evaluation.plot_style import GREY, PALETTE, Look, style
 from bioscan5m_hf.evaluation.report import MARK, write_report
 from bioscan5m_hf.evaluation.results import read_result, write_result
 from bioscan5m_hf.evaluation.tables import model_labels
@@ -56,7 +56,7 @@ def test_pictures_are_whole_and_have_something_in_them(report):
         drawing = xml.dom.minidom.parse(str(file.with_suffix(".svg")))
         said = " ".join(node.firstChild.data for node in drawing.getElementsByTagName("text") if node.firstChild)
         assert "invented-5m, revision 0123456789ab" in said
-        assert "invented/barcodebert" in said or "BLAST" in said
+        assert "invented/barcodebert" in said or "BLAST (reference)" in said
 
 
 def test_what_others_published_is_marked_and_stands_apart(report):
@@ -73,14 +73,20 @@ def test_what_others_published_is_marked_and_stands_apart(report):
 def test_the_highest_is_named_with_those_that_it_is_not_parted_from(report):
     text = (report / "README.md").read_text()
     assert "Highest genus/test_unseen/micro: invented/barcodebert, " in text
-    assert "Highest AUROC: invented/barcodebert, 90.0 (87.0 to 93.0). Intervals that overlap with its: BLAST." in text
+    assert (
+        "Highest AUROC: invented/barcodebert, 90.0 (87.0 to 93.0). Intervals that overlap with its: BLAST (reference)."
+        in text
+    )
 
 
 def test_settings_that_differ_are_said_and_commands_are_there(report):
     text = (report / "README.md").read_text()
-    assert '**Not the same for all models**, pooling: invented/barcodebert "masked mean"; BLAST "mean".' in text
+    assert (
+        '**Not the same for all models**, pooling: invented/barcodebert "masked mean"; BLAST (reference) "mean".'
+        in text
+    )
     assert "Settings: k 1." in text
-    assert "bioscan5m evaluate BLAST --tasks novelty" in text
+    assert "bioscan5m evaluate reference:BLAST --tasks novelty" in text
 
 
 def test_a_report_is_written_again_the_same(tmp_path):
@@ -126,15 +132,18 @@ def test_pictures_of_many_models_are_folded(tmp_path):
     assert text.count("<details>") == 1
 
 
-def test_twelve_models_look_different_and_colours_are_far_apart():
-    results = [novelty(number, model) for number, model in enumerate(MODELS)]
+def test_twelve_models_look_different_and_reference_lines_are_grey():
+    results = [novelty(number, f"model {number}") for number in range(12)]
     look = Look(model_labels(results), "data")
-    assert (
-        len({tuple(look.line(one).values()) for one in results})
-        == len({look.line(one)["marker"] for one in results})
-        == 12
+    assert len({tuple(look.line(one).values()) for one in results}) == len(
+        {look.line(one)["marker"] for one in results}
     )
     assert len({look.line(one)["color"] for one in results[: len(PALETTE)]}) == len(PALETTE)
+    mixed = [novelty(number, model) for number, model in enumerate(MODELS)]
+    look = Look(model_labels(mixed), "data")
+    grey = [one.model for one in mixed if look.line(one)["color"] == GREY]
+    assert grey == [model for model in MODELS if model.startswith("reference:")]
+    assert len({tuple(look.line(one).values()) for one in mixed}) == 12
 
 
 def luminance(color):
@@ -217,7 +226,10 @@ def test_scatters_colour_the_frequent_orders_and_leave_out_no_specimen():
     results = [clustering(number, model, points=300) for number, model in enumerate(MODELS[:2])]
     with style():
         figure = plots.scatters(results, look_of(*results))
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["invented/barcodebert (UMAP)", "BLAST (UMAP)"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "invented/barcodebert (UMAP)",
+        "BLAST (reference) (UMAP)",
+    ]
     for axes in figure.axes:
         assert sum(len(points.get_offsets()) for points in axes.collections) == 300
         assert len(axes.collections) == len(PALETTE) + 1

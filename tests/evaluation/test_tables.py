@@ -41,7 +41,7 @@ def test_scores_are_per_cent_for_readers_and_whole_for_machines():
 def test_the_main_table_is_ordered_and_says_what_is_needed_to_judge_it():
     results, labels = of(clustering, 3)
     table = main_table("c", results[::-1], labels)
-    assert [row[0] for row in table.rows] == ["invented/barcodebert", "BLAST", "k-mer counts"]
+    assert [row[0] for row in table.rows] == ["invented/barcodebert", "BLAST (reference)", "k-mer counts (reference)"]
     assert table.head[1] == "species/k = species/ami"
     assert table.rows[0][2:] == ("63.0 to 67.0", 21744, "pretrain", "64.0 to 66.2")
     assert table.rows[1][4] is None
@@ -69,7 +69,7 @@ def test_strata_stand_in_columns_and_many_parts_in_rows():
     scores = {f"genus/test_unseen, damage {number}/micro": scored(0.1 * number) for number in range(8)}
     many = [replace(one, scores=one.scores | scores) for one in results]
     table = by_part("k", many, labels)
-    assert table.head == ("", "invented/barcodebert", "BLAST")
+    assert table.head == ("", "invented/barcodebert", "BLAST (reference)")
     assert [row[0] for row in table.rows][-1] == "test_unseen, damage 7"
     assert by_part("r", *of(retrieval)) is None
 
@@ -78,14 +78,14 @@ def test_scores_of_no_rank_have_a_table_and_numbers_are_no_per_cent():
     results, labels = of(clustering)
     table = others("c", results, labels)
     assert table.head == ("model", "silhouette/k = species", "clusters/unknown k")
-    assert table.markdown().splitlines()[-1] == "| BLAST | 31.0 | 3,121 |"
+    assert table.markdown().splitlines()[-1] == "| BLAST (reference) | 31.0 | 3,121 |"
     assert others("k", *of(knn)) is None
 
 
 @pytest.mark.parametrize(
     ("models", "expected"),
     [
-        (["/a/b/mine", "me/other", "BLAST"], ["mine", "me/other", "BLAST"]),
+        (["/a/b/mine", "me/other", "reference:BLAST"], ["mine", "me/other", "BLAST (reference)"]),
         (["/a/mine", "/b/mine"], ["/a/mine", "/b/mine"]),
         (["me/other", "me/other"], ["me/other @ 000000000000", "me/other @ 100000000000"]),
     ],
@@ -134,7 +134,7 @@ def test_ours_stand_in_the_layout_of_the_paper_and_apart_from_it():
     results = [kind(number, model) for kind in (finetune, knn) for number, model in enumerate(MODELS[:2])]
     ours, theirs = beside(table, results, model_labels(results))
     assert ours.head == theirs.head == ("model", "fine-tuned", "linear probe", "1-NN of unseen genus")
-    assert [row[0] for row in ours.rows] == ["invented/barcodebert", "BLAST"]
+    assert [row[0] for row in ours.rows] == ["invented/barcodebert", "BLAST (reference)"]
     assert ours.rows[0][1] == results[0].scores["species/test/micro"]
     assert ours.rows[0][2] is None
     assert theirs.rows[-1] == ("BLAST", "99.78", None, "58.74")
