@@ -282,8 +282,8 @@ def comparable(results: Iterable[Result]) -> dict[tuple[str, str], tuple[Result,
         (Task, modality) → results, in the order in which they came.
 
     Raises:
-        ResultError: two are of different revisions of the data, wherever it lay, of different revisions or rows of a task, or the
-            same model was measured twice; the text names both.
+        ResultError: two are of different revisions of the data (wherever it lay), of different revisions or rows of
+            a task, or the same model was measured twice; the text names both.
     """
     given = list(results)
     groups: dict[tuple[str, str], tuple[Result, ...]] = {}
