@@ -185,7 +185,7 @@ TIMM = Adapter(
     special_tokens="a ViT's class token",
     padding="none",
     max_length="size, crop, mean and deviation of the model's own configuration; `preprocessing=paper`: shorter side "
-    "to 224, middle square, ImageNet's mean and deviation",
+    "to the model's size, middle square, ImageNet's mean and deviation (a CLIP's own)",
     implementation="timm",
     sources=("https://github.com/scottclowe/zs-ssl-clustering (branch BIOSCAN-5M)", "arXiv 2406.12723"),
     published_rule="preprocessing=paper",

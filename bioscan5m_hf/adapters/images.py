@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PREPROCESSING = ("library", "paper")
 """`library`: size, crop, mean and deviation as the model's own configuration says. `paper`: the shorter side to the
 model's size (224), then the square in the middle, as the zero-shot clustering of the BIOSCAN-5M paper did; with
-ImageNet's mean and deviation for models of timm, and its own for a CLIP."""
+ImageNet's mean and deviation, or a CLIP's own."""
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
@@ -109,7 +109,8 @@ def open_timm(folder: Path, preprocessing: str) -> tuple[Any, Callable[[Image], 
     model.reset_classifier(0)
     data = timm.data.resolve_model_data_config(model)
     if preprocessing == "paper":
-        data |= IMAGENET | {"crop_pct": 1.0, "crop_mode": "center"}
+        colours = {} if tuple(data["mean"]) == timm.data.OPENAI_CLIP_MEAN else IMAGENET
+        data |= colours | {"crop_pct": 1.0, "crop_mode": "center"}
     return model, timm.data.create_transform(**data, is_training=False), data
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -50,6 +51,16 @@ def test_the_papers_preprocessing_scales_to_size_and_takes_imagenets_colours(vit
     np.testing.assert_allclose(encoder.embed_images(some), expected, atol=2e-5)
     assert encoder.settings["preprocessing"] == "paper"
     assert encoder.settings["transform"]["crop_pct"] == 1.0
+
+
+def test_a_clip_keeps_its_colours_under_the_papers_rule(tmp_path):
+    save_timm(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["pretrained_cfg"] |= {"mean": timm.data.OPENAI_CLIP_MEAN, "std": timm.data.OPENAI_CLIP_STD}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    data = load_encoder(tmp_path, device="cpu", preprocessing="paper").settings["transform"]
+    assert tuple(data["mean"]) == timm.data.OPENAI_CLIP_MEAN
+    assert data["crop_pct"] == 1.0
 
 
 def test_a_tower_of_open_clip_gives_its_projection(clip):

@@ -1,6 +1,7 @@
 """Models by their names: folders, the Hub, open_clip's tags, reference lines; and names that lead nowhere."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,13 +9,16 @@ import torch
 from tiny_towers import pictures, save_clip, save_timm
 from transformers import BertConfig, BertForTokenClassification
 
-from bioscan5m_hf.adapters import load_encoder
+from bioscan5m_hf.adapters import ADAPTERS, load_encoder
 from bioscan5m_hf.adapters.places import find
+from bioscan5m_hf.adapters.table import page, table
 from bioscan5m_hf.embedding.checkpoint import CheckpointError
 from bioscan5m_hf.embedding.encoder import BarcodeEncoder
+from bioscan5m_hf.evaluation.encoder import Encoder, able, probe
 from bioscan5m_hf.models.barcode_cnn import one_hot
 
 
+ROOT = Path(__file__).resolve().parents[2]
 BARCODES = ["ACGT" * 160 + "ACG", "ttgaca" * 50, "ACGTNNACGT" * 60, None, ""]
 
 
@@ -110,6 +114,41 @@ def test_the_untrained_network_is_the_same_each_time_and_leaves_the_generator_al
         expected = encoder.model.features(one_hot(["TTGACA" * 50])).numpy()
     np.testing.assert_allclose(vectors[1:2], expected, atol=1e-5)
     assert vectors.shape == (5, 500)
+
+
+def test_what_is_loaded_is_an_encoder_of_the_benchmark(tmp_path):
+    encoder = load_encoder("reference:cnn-untrained", device="cpu")
+    assert isinstance(encoder, Encoder)
+    assert able(encoder) == ("dna",)
+    some = ["ACGT" * 100, "TTGA" * 90, "GGCA" * 30]
+    assert probe(encoder.embed, some, str).shape == (3, 500)
+    save_timm(tmp_path)
+    assert able(load_encoder(tmp_path, device="cpu")) == ("image",)
+
+
+def test_the_readme_and_the_page_show_what_is_declared():
+    assert table() in (ROOT / "README.md").read_text()
+    again = "write it again: python -m bioscan5m_hf.adapters.table > docs/adapters.md"
+    assert page() == (ROOT / "docs" / "adapters.md").read_text(), again
+
+
+def test_each_fact_of_a_family_is_declared_and_has_a_source():
+    assert len({adapter.name for adapter in ADAPTERS}) == len(ADAPTERS)
+    for adapter in ADAPTERS:
+        facts = (*adapter.settings.values(), *adapter.sources)
+        assert all(facts)
+        assert adapter.models
+        assert adapter.sources
+        assert adapter.pretrained_on("somebody/else") == ("not declared",)
+    names = [name for adapter in ADAPTERS for name in adapter.models]
+    assert len(set(names)) == len(names)
+
+
+def test_the_package_of_adapters_is_light(fresh_python):
+    code = (
+        "import sys, bioscan5m_hf.adapters; print([n for n in ('torch', 'transformers', 'timm') if n in sys.modules])"
+    )
+    assert fresh_python(code).strip() == "[]"
 
 
 @pytest.mark.parametrize(
