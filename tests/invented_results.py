@@ -96,7 +96,10 @@ def retrieval(number, model):
                         if {query, key} & {"concatenated"} and query != key:
                             continue
                         value = 0.9 - 0.2 * far - 0.1 * number - 0.15 * (part != "test")
-                        scores[score_name(rank, f"{part}, {query}→{key}", average)] = scored(value)
+                        strata = ("", ", Linnaean", ", country Costa Rica") if part != "harmonic mean" else ("",)
+                        rules = (", other plates",) if query == key == "image" else ()
+                        for name in (*strata, *rules):
+                            scores[score_name(rank, f"{part}, {query}→{key}{name}", average)] = scored(value)
     return make("cross-modal-retrieval", model, scores, number=number, modality="image+dna")
 
 

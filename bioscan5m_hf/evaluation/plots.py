@@ -10,7 +10,8 @@ import numpy as np
 
 from .plot_style import GREY, MARKERS, NOTHING, PALETTE, REST, SEQUENTIAL, Look
 from .results import Result, score_parts
-from .tables import is_reference, is_share, ranked, ranks_of, shown
+from .table import is_share, shown
+from .tables import is_reference, pair_of, ranked, ranks_of
 
 
 if TYPE_CHECKING:
@@ -175,16 +176,16 @@ def matrices(result: Result, look: Look) -> Figure | None:
 
 
 def _pairs(result: Result, rank: str, average: str) -> dict[str, dict[tuple[str, str], float]]:
-    """Sort the scores of pairs by what else stands in their part's name."""
+    """Sort the scores of pairs by their split."""
     panels: dict[str, dict[tuple[str, str], float]] = {}
     for name, score in result.scores.items():
         parts = score_parts(name)
-        if parts is None or parts[::2] != (rank, average) or "→" not in parts[1]:
+        if parts is None or parts[::2] != (rank, average):
             continue
-        pieces = parts[1].split(", ")
-        pair = next(piece for piece in pieces if "→" in piece)
-        query, key = pair.split("→")
-        panels.setdefault(", ".join(piece for piece in pieces if piece != pair), {})[query, key] = score.value
+        pair, rest = pair_of(parts[1])
+        if pair is not None and ", " not in rest:  # strata and countries are in tables
+            query, key = pair.split("→")
+            panels.setdefault(rest, {})[query, key] = score.value
     return panels
 
 

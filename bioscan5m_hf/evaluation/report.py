@@ -16,7 +16,8 @@ from . import plots, tables
 from .plot_style import Look, save, style
 from .published import published
 from .results import Result, comparable, read_result, score_parts
-from .tables import Table, model_labels, ranked, shown
+from .table import Cell, Table, is_share, shown
+from .tables import Key, model_labels, ranked
 from .tasks import TASKS
 
 
@@ -128,9 +129,9 @@ def _how_to_read(models: int, tasks: int) -> str:
     )
 
 
-def _summary(groups: Mapping[tuple[str, str], Sequence[Result]], labels: Mapping[tables.Key, str]) -> Table:
+def _summary(groups: Mapping[tuple[str, str], Sequence[Result]], labels: Mapping[Key, str]) -> Table:
     head = [f"{task} ({modality}): {group[0].main}" for (task, modality), group in groups.items()]
-    rows: list[tuple[tables.Cell, ...]] = []
+    rows: list[tuple[Cell, ...]] = []
     for key, label in labels.items():
         mine = [[one for one in group if (one.model, one.model_revision) == key] for group in groups.values()]
         splits = dict.fromkeys(split for found in mine for one in found for split in one.pretrained_on)
@@ -169,7 +170,7 @@ def _highest(group: Sequence[Result], look: Look) -> str:
     """Say which model stands first, and which ones its interval does not part from it."""
     first, *rest = ranked(group)
     best = first.scores[first.main]
-    value = shown(best, interval=True, share=tables.is_share(first.main))
+    value = shown(best, interval=True, share=is_share(first.main))
     text = f"Highest {first.main}: {look.label(first)}, {value}."
     near = [look.label(one) for one in rest if one.scores[one.main].high is not None and best.low is not None
             and (one.scores[one.main].high or 0) >= best.low]  # fmt: skip

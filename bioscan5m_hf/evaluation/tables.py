@@ -1,115 +1,25 @@
-"""Tables of results: the same cells as Markdown for readers and as CSV for machines."""
+"""Tables of results: main scores, ranks, parts, and ours in the layout of published ones."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..taxonomy import LABELS
 from .published import Published
 from .results import Result, Score, score_parts
+from .table import Cell, Table, csv_text, is_share, shown
 
 
-Cell: TypeAlias = str | int | float | Score | None
 Key: TypeAlias = tuple[str, str]
 
 REFERENCE = "reference:"
 """How names of reference lines begin."""
 
-NO_SHARES = ("clusters/", "ranks apart")
-"""How names of scores begin that are no shares, so that they are not shown in per cent."""
+RULES_OF_PAIRS = ("other plates",)
+"""How parts end that say by which other rule a pair was retrieved."""
 
 _PARTS_IN_COLUMNS = 6
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows under a heading.
-
-    Args:
-        name: for its file.
-        title: what it shows.
-        head: titles of the columns.
-        rows: cells; a score is shown in per cent.
-        intervals: show those of scores.
-    """
-
-    name: str
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    intervals: bool = False
-
-    def markdown(self) -> str:
-        r"""Give it as Markdown.
-
-        Examples:
-            >>> print(Table("a", "A", ("model", "micro"), (("me|you", Score(0.5)),)).markdown())
-            | model | micro |
-            |---|--:|
-            | me\|you | 50.0 |
-        """
-        sides = ["--:" if _is_number(column) else "---" for column in zip(*self.rows, strict=True)]
-        lines = [self.head, *([self._shown(cell) for cell in row] for row in self.rows)]
-        texts = [
-            "| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in line) + " |" for line in lines
-        ]
-        return "\n".join([texts[0], "|" + "|".join(sides or ["---"] * len(self.head)) + "|", *texts[1:]])
-
-    def csv(self) -> str:
-        r"""Give it as CSV, with scores as they are, from 0 to 1.
-
-        Examples:
-            >>> Table("a", "A", ("model", "micro"), (("mine", Score(0.5)), ("yours", None))).csv()
-            'model,micro\nmine,0.5\nyours,\n'
-        """
-        rows = [
-            [cell.value if isinstance(cell, Score) else "" if cell is None else cell for cell in r] for r in self.rows
-        ]
-        return csv_text([self.head, *rows])
-
-    def _shown(self, cell: Cell) -> str:
-        if isinstance(cell, Score):
-            return shown(cell, interval=self.intervals)
-        if isinstance(cell, float):
-            return f"{cell:,.0f}" if abs(cell) >= 1000 else f"{cell:.4g}"
-        return "–" if cell is None else f"{cell:,}" if isinstance(cell, int) else cell
-
-
-def shown(score: Score, *, interval: bool = False, share: bool = True) -> str:
-    """Write a score for readers.
-
-    Args:
-        score: it.
-        interval: write its interval, too.
-        share: write it in per cent.
-
-    Examples:
-        >>> shown(Score(0.4703, 0.45, 0.4912), interval=True), shown(Score(812.0), share=False)
-        ('47.0 (45.0 to 49.1)', '812')
-    """
-    value, *ends = (f"{100 * one:.1f}" if share else f"{one:.4g}" for one in (score.value, *score.interval))
-    return f"{value} ({ends[0]} to {ends[1]})" if ends and interval else value
-
-
-def is_share(name: str) -> bool:
-    """Tell whether a score lies from 0 to 1 (or −1 to 1) by its name.
-
-    Examples:
-        >>> is_share("genus/test/micro"), is_share("clusters/unknown k")
-        (True, False)
-    """
-    return not name.startswith(NO_SHARES)
-
-
-def csv_text(rows: Iterable[Sequence[object]]) -> str:
-    """Write rows as CSV."""
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)
-    return stream.getvalue()
 
 
 def is_reference(model: str) -> bool:
@@ -191,20 +101,36 @@ def ranks_of(results: Sequence[Result], part: str, average: str) -> list[str]:
 
 
 def by_part(name: str, results: Sequence[Result], labels: Mapping[Key, str]) -> Table | None:
-    """Give the kind of the main score for every part, such as strata; None where there is but one, or pairs."""
+    """Give the kind of the main score for every part, such as strata; None where there is but one.
+
+    Of pairs of query and key, only the main one is given, and those with a rule of their own; all are in a picture.
+    """
     main = score_parts(results[0].main)
     if main is None:
         return None
-    rank, _, average = main
+    rank, average = main[::2]
     found = [
         parts[1]
         for one in results
         for parts in map(score_parts, one.scores)
         if parts and parts[::2] == (rank, average)
     ]
-    parts = [part for part in dict.fromkeys(found) if "→" not in part]
+    own = {pair_of(main[1])[0], None}
+    parts = [part for part in dict.fromkeys(found) if pair_of(part)[0] in own or part.endswith(RULES_OF_PAIRS)]
     names = {part: f"{rank}/{part}/{average}" for part in parts}
     return _pivot(f"{name}-parts", f"By part: {rank}, {average}", names, results, labels) if len(parts) > 1 else None
+
+
+def pair_of(part: str) -> tuple[str | None, str]:
+    """Take the pair of query and key out of a part's name.
+
+    Examples:
+        >>> pair_of("test_unseen, image→dna, Linnaean"), pair_of("test_unseen")
+        (('image→dna', 'test_unseen, Linnaean'), (None, 'test_unseen'))
+    """
+    pieces = part.split(", ")
+    pair = next((piece for piece in pieces if "→" in piece), None)
+    return pair, ", ".join(piece for piece in pieces if piece != pair)
 
 
 def others(name: str, results: Sequence[Result], labels: Mapping[Key, str]) -> Table | None:
@@ -279,7 +205,3 @@ def _short(model: str) -> str:
         return f"{model.removeprefix(REFERENCE)} (reference)"
     is_folder = model.startswith(("/", ".", "~")) or model.count("/") > 1
     return model.rstrip("/").rsplit("/", 1)[-1] if is_folder else model
-
-
-def _is_number(column: Sequence[Cell]) -> bool:
-    return all(not isinstance(cell, str) or cell.lstrip("~").replace(".", "", 1).isdigit() for cell in column)

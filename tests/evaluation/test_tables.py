@@ -10,8 +10,8 @@ from invented_results import MODELS, clustering, finetune, invented, knn, make, 
 from bioscan5m_hf.evaluation.accuracy import harmonic_mean
 from bioscan5m_hf.evaluation.published import published
 from bioscan5m_hf.evaluation.results import Score
+from bioscan5m_hf.evaluation.table import Table
 from bioscan5m_hf.evaluation.tables import (
-    Table,
     all_scores,
     beside,
     by_part,
@@ -71,7 +71,14 @@ def test_strata_stand_in_columns_and_many_parts_in_rows():
     table = by_part("k", many, labels)
     assert table.head == ("", "invented/barcodebert", "BLAST (reference)")
     assert [row[0] for row in table.rows][-1] == "test_unseen, damage 7"
-    assert by_part("r", *of(retrieval)) is None
+
+
+def test_of_pairs_the_main_one_has_its_strata_and_others_their_rules():
+    table = by_part("r", *of(retrieval))
+    expected = [f"test, image→dna{name}" for name in ("", ", Linnaean", ", country Costa Rica")]
+    expected += [one.replace("test,", "test_unseen,") for one in expected] + ["harmonic mean, image→dna"]
+    expected += [f"{part}, image→image, other plates" for part in ("test", "test_unseen", "harmonic mean")]
+    assert sorted(row[0] for row in table.rows) == sorted(expected)
 
 
 def test_scores_of_no_rank_have_a_table_and_numbers_are_no_per_cent():
