@@ -157,15 +157,15 @@ NUCLEOTIDE_TRANSFORMER = Adapter(
     unverified=_RANDOM,
 )
 
-UNTRAINED_CNN = Adapter(
-    name="untrained CNN",
+CNN = Adapter(
+    name="BarcodeCNN",
     modality="dna",
     models=MappingProxyType({REFERENCE: ()}),
     pooling="the layer of 500 features, before its hyperbolic tangent",
     special_tokens="none",
     padding="one-hot rows of zeros up to 660 bases, which are part of what the network sees",
     max_length="660 bases",
-    implementation="`models.barcode_cnn` with weights drawn from seed 0",
+    implementation="`models.barcode_cnn`; `reference:cnn-untrained` has weights drawn from seed 0",
     sources=("https://github.com/bioscan-ml/BarcodeBERT (baselines/cnn)", "arXiv 2311.02401"),
     published_rule="trained for 20 epochs on the labels of `train`",
 )
@@ -215,7 +215,7 @@ ADAPTERS: tuple[Adapter, ...] = (
     DNABERT,
     HYENA,
     NUCLEOTIDE_TRANSFORMER,
-    UNTRAINED_CNN,
+    CNN,
     TIMM,
     OPEN_CLIP,
 )

@@ -93,7 +93,7 @@ def open_nucleotide_transformer(folder: Path, config: Mapping[str, Any], name: s
     idle = ("lm_head.", "classifier.", "pooler.", "contact_head.", "embeddings.position_ids")
     weights = bare(read_weights(folder), ("esm.", ""), "encoder.emb_layer_norm_after.weight", idle, name)
     model = _built(lambda: NucleotideTransformer(config, **shape_of(weights, config)), name)
-    fill(model, todays_names(weights), name, computed=("esm.rotary_embeddings.inv_freq",))
+    fill(model, todays_names(weights, config), name, computed=("esm.rotary_embeddings.inv_freq",))
     longest = config["max_position_embeddings"] - 2  # positions are counted from the padding's id, 1, on
     reading = partial(tokenize, words=words, longest=longest)
     return Opened(model, reading, words["<pad>"], config["hidden_size"], longest)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..embedding.checkpoint import CheckpointError
+from ..embedding.checkpoint import CheckpointError, read_json
 from ..errors import Bioscan5mError
 from .base import Adapted
 
@@ -126,6 +126,12 @@ def open_open_clip(folder: Path, preprocessing: str) -> tuple[Any, Callable[[Ima
         CheckpointError: open_clip cannot build it, or the weights are not its.
     """
     open_clip = _library("open_clip", "open_clip_torch")
+    text = read_json(folder / "open_clip_config.json", str(folder)).get("model_cfg", {}).get("text_cfg", {})
+    if "hf_model_name" in text:
+        raise CheckpointError(
+            f"{folder} has a text tower of another repository, {text['hf_model_name']}, which is not fetched: take a "
+            "CLIP with a text tower of its own"
+        )
     try:
         tower = open_clip.create_model(f"local-dir:{folder}", device="cpu", pretrained_text=False).visual.eval()
     except UNFIT as error:

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..embedding.checkpoint import PICKLED, CheckpointError, digest_of, read_json, weight_files
+from ..embedding.checkpoint import PICKLED, CheckpointError, digest_of, weight_files
 from .declarations import (
     ADAPTERS,
     BARCODEBERT,
+    CNN,
     DNABERT,
     HYENA,
     NUCLEOTIDE_TRANSFORMER,
     OPEN_CLIP,
     REFERENCE,
     TIMM,
-    UNTRAINED_CNN,
     Adapter,
 )
 from .places import CONFIGS, Place, find, looked_into
@@ -81,7 +81,10 @@ def load_encoder(
         return _image(family, place, where, precision, preprocessing)
     if family is BARCODEBERT:
         _no_paper(preprocessing, place.name)
-        return _kmers(place, where, precision)
+        return _kmers(place, configs["config.json"], where, precision)
+    if family is CNN:
+        _no_paper(preprocessing, place.name)
+        return _cnn(place, configs["config.json"], where, precision)
     return _genomes(family, place, configs["config.json"], where, precision, preprocessing)
 
 
@@ -104,6 +107,7 @@ def family_of(configs: Mapping[str, Mapping[str, Any]], place: Place) -> Adapter
         HYENA.name: kind in ("hyenadna", "hyena"),
         NUCLEOTIDE_TRANSFORMER.name: kind == "esm" or "modeling_esm." in code,
         BARCODEBERT.name: kind in ("bert", "barcodebert"),
+        CNN.name: kind is None and {"labels", "max_nucleotides", "kernel_width"} <= config.keys(),
     }
     known = {adapter.name: adapter for adapter in ADAPTERS}
     name = next((name for name, fits in found.items() if fits and place.library in ("", name)), None)
@@ -115,28 +119,40 @@ def family_of(configs: Mapping[str, Mapping[str, Any]], place: Place) -> Adapter
 
 
 def _reference(name: str, device: torch.device, dtype: torch.dtype) -> Adapted:
-    from .kmers import UntrainedEncoder, untrained_cnn
+    from .kmers import CnnEncoder, untrained_cnn
 
     if name != REFERENCE:
         raise CheckpointError(f"there is no reference line {name!r}: use {REFERENCE}")
     model = untrained_cnn().to(device, dtype)
-    settings = UNTRAINED_CNN.settings | {"seed": 0, "dtype": _spelt(dtype)}
-    return UntrainedEncoder(model, name=name, revision="seed:0", settings=settings)
+    settings = CNN.settings | {"seed": 0, "dtype": _spelt(dtype)}
+    return CnnEncoder(model, name=name, revision="seed:0", settings=settings)
 
 
-def _kmers(place: Place, device: torch.device, dtype: torch.dtype) -> Adapted:
+def _cnn(place: Place, config: Mapping[str, Any], device: torch.device, dtype: torch.dtype) -> Adapted:
+    from .kmers import CnnEncoder, trained_cnn
+
+    folder = place.files(("config.json", "model.safetensors"))
+    return CnnEncoder(
+        trained_cnn(folder, config, place.name).to(device, dtype),
+        name=place.name,
+        revision=_revision(place, folder, weight_files(folder)),
+        pretrained_on=_said(config) or CNN.pretrained_on(place.name, place.source),
+        settings=CNN.settings | {"dtype": _spelt(dtype)},
+    )
+
+
+def _kmers(place: Place, config: Mapping[str, Any], device: torch.device, dtype: torch.dtype) -> Adapted:
     from ..embedding.encoder import BarcodeEncoder
     from .kmers import KmerEncoder
 
     encoder = BarcodeEncoder.from_pretrained(place.source, place.revision, device, dtype)
-    said = _said(encoder.folder)
     settings = BARCODEBERT.settings | {
         "kmer_size": encoder.k,
         "token_layout": encoder.layout.name,
         "max_nucleotides": encoder.max_nucleotides,
         "dtype": _spelt(dtype),
     }
-    data = said or BARCODEBERT.pretrained_on(place.name, place.source)
+    data = _said(config) or BARCODEBERT.pretrained_on(place.name, place.source)
     return KmerEncoder(encoder, name=place.name, revision=encoder.revision, pretrained_on=data, settings=settings)
 
 
@@ -162,7 +178,7 @@ def _genomes(
         dtype=dtype,
         paper=preprocessing == "paper",
         name=place.name,
-        revision=f"sha256:{digest_of(weight_files(folder))}" if place.local else folder.name,
+        revision=_revision(place, folder, weight_files(folder)),
         pretrained_on=family.pretrained_on(place.name, place.source),
         settings=family.settings | reading,
     )
@@ -183,7 +199,7 @@ def _image(family: Adapter, place: Place, device: torch.device, dtype: torch.dty
         device=device,
         dtype=dtype,
         name=place.name,
-        revision=f"sha256:{digest_of(files)}" if place.local else folder.name,
+        revision=_revision(place, folder, files),
         pretrained_on=family.pretrained_on(place.name, place.source),
         settings=family.settings | {"preprocessing": preprocessing, "transform": data, "dtype": _spelt(dtype)},
     )
@@ -199,10 +215,15 @@ def _no_paper(preprocessing: str, name: str) -> None:
         raise ValueError(f"{name} has no preprocessing {preprocessing!r}: leave it out")
 
 
-def _said(folder: Path | None) -> tuple[str, ...]:
+def _said(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Give the splits that a model's own `config.json` says it was pretrained on."""
-    said = read_json(folder / "config.json", str(folder)).get("pretrained_on", ()) if folder else ()
+    said = config.get("pretrained_on", ())
     return tuple(map(str, said)) if isinstance(said, list) else ()
+
+
+def _revision(place: Place, folder: Path, weights: list[Path]) -> str:
+    """Give the commit of a repository, or the digest of a folder's weights."""
+    return f"sha256:{digest_of(weights)}" if place.local else folder.name
 
 
 def _spelt(dtype: torch.dtype) -> str:

@@ -86,14 +86,16 @@ def shape_of(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[s
     return {"gated": len(first) == 2 * config["intermediate_size"], "bias": f"{_INNER}.bias" in weights}
 
 
-def todays_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def todays_names(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
     """Name tensors of a bare encoder as the module here does.
 
     A model with rotary positions may come with a table of positions, which it does not read. Checkpoints hold the
     frequencies of the rotation in each layer; they are the same in all.
     """
-    rotary = [key for key in weights if key.endswith("rotary_embeddings.inv_freq")]
-    unread = {*rotary, *(("embeddings.position_embeddings.weight",) if rotary else ())}
+    rotary = sorted(key for key in weights if key.endswith("rotary_embeddings.inv_freq"))
+    unread = set(rotary)
+    if config.get("position_embedding_type") == "rotary":
+        unread.add("embeddings.position_embeddings.weight")
     named = {f"esm.{key}": tensor for key, tensor in weights.items() if key not in unread}
     if rotary:
         named["esm.rotary_embeddings.inv_freq"] = weights[rotary[0]]

@@ -21,6 +21,9 @@ Tokens: TypeAlias = list[int]
 MOST_TOKENS = 16_384
 """Ids computed together: 100 barcodes of 160 ids, or 24 of 660 single letters."""
 
+TOKENIZED = 4096
+"""Barcodes whose ids are held together."""
+
 PAPER_BASES, PAPER_TOKENS, PAPER_PAD = 660, 512, 1
 """The published baselines filled barcodes with N to 660 bases and then with padding to 512 ids, attended to all of
 them, and took the mean over the ids other than 1: bioscan-ml/BarcodeBERT, baselines/datasets.py."""
@@ -68,10 +71,12 @@ class TokenEncoder(Adapted):
         coded = as_texts(barcodes, cleaned=not self.paper).dictionary_encode()
         texts = coded.dictionary.to_pylist()
         vectors = np.zeros((len(texts), self.width), np.float32)
-        filled = [place for place, text in enumerate(texts) if text]
-        tokens = self._tokens([texts[place] for place in filled])
-        for some in batches([len(ids) for ids in tokens], batch_size):
-            vectors[[filled[at] for at in some]] = self._compute([tokens[at] for at in some])
+        filled = sorted((place for place, text in enumerate(texts) if text), key=lambda place: -len(texts[place]))
+        for start in range(0, len(filled), TOKENIZED):
+            places = filled[start : start + TOKENIZED]
+            tokens = self._tokens([texts[place] for place in places])
+            for some in batches([len(ids) for ids in tokens], batch_size):
+                vectors[[places[at] for at in some]] = self._compute([tokens[at] for at in some])
         found: NDArray[np.float32] = vectors[np.asarray(coded.indices)]
         return found
 

@@ -241,7 +241,7 @@ def fetch(
         name: id of the repository.
         revision: branch, tag or commit.
         patterns: names of files, with `*`.
-        pickled: names of weights to be fetched where no safetensors are among the files.
+        pickled: names of weights to be fetched where there are none of the safetensors that `patterns` name.
 
     Returns:
         The folder of the files; its name is the commit.
@@ -254,7 +254,8 @@ def fetch(
 
     try:
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
-        if pickled and not list(folder.glob("*.safetensors")):
+        safe = [pattern for pattern in patterns if pattern.endswith(".safetensors")]
+        if pickled and not any(True for pattern in safe for _ in folder.glob(pattern)):
             folder = Path(snapshot_download(name, revision=revision, allow_patterns=[*patterns, *pickled]))
     except HFValidationError as error:
         raise CheckpointError(

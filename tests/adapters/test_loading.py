@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_towers import pictures, save_clip, save_timm
 from transformers import BertConfig, BertForTokenClassification
 
@@ -15,7 +16,7 @@ from bioscan5m_hf.adapters.table import page, table
 from bioscan5m_hf.embedding.checkpoint import CheckpointError
 from bioscan5m_hf.embedding.encoder import BarcodeEncoder
 from bioscan5m_hf.evaluation.encoder import Encoder, able, probe
-from bioscan5m_hf.models.barcode_cnn import one_hot
+from bioscan5m_hf.models.barcode_cnn import BarcodeCNN, one_hot
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,6 +115,27 @@ def test_the_untrained_network_is_the_same_each_time_and_leaves_the_generator_al
         expected = encoder.model.features(one_hot(["TTGACA" * 50])).numpy()
     np.testing.assert_allclose(vectors[1:2], expected, atol=1e-5)
     assert vectors.shape == (5, 500)
+
+
+def test_a_trained_network_is_read_whole_or_not_at_all(tmp_path):
+    torch.manual_seed(1)
+    model = BarcodeCNN(labels=["Diptera", "Hemiptera"], features=20, max_nucleotides=90)
+    model(
+        one_hot(["ACGT" * 20, "TTGA" * 15], 90)
+    ).sum().backward()  # statistics of normalisations are no longer 0 and 1
+    model.eval().save_pretrained(tmp_path)
+    encoder = load_encoder(tmp_path, device="cpu")
+    assert encoder.settings["adapter"] == "BarcodeCNN"
+    np.testing.assert_array_equal(encoder.embed(BARCODES), model.embed(BARCODES).numpy())
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["blocks.2.running_mean"]
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"1 missing \(blocks.2.running_mean\)"):
+        load_encoder(tmp_path, device="cpu")
+    config = json.loads((tmp_path / "config.json").read_text()) | {"kernel_width": 2}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="kernel_width must be 1 or 3"):
+        load_encoder(tmp_path, device="cpu")
 
 
 def test_what_is_loaded_is_an_encoder_of_the_benchmark(tmp_path):
