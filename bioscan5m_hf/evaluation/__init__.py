@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
+    from .encoder import Encoder
     from .metric_base import METRICS, metric_path
+    from .runner import evaluate_model
 
-__all__ = ["METRICS", "metric_path"]
+__all__ = ["METRICS", "Encoder", "evaluate_model", "metric_path"]
 
-_HOME = {"METRICS": "metric_base", "metric_path": "metric_base"}
+_HOME = {
+    "Encoder": "encoder",
+    "METRICS": "metric_base",
+    "evaluate_model": "runner",
+    "metric_path": "metric_base",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -125,8 +125,9 @@ class Probe:
     def settings(self) -> dict[str, Any]:
         """Give what the solver looks at."""
         of_sgd = ("epochs", "batch_size", "learning_rate", "momentum", "weight_decay")
-        named = of_sgd if self.solver == "sgd" else ("shrinkages",)
-        return {"solver": self.solver} | {name: getattr(self, name) for name in named}
+        if self.solver == "sgd":
+            return {"solver": self.solver} | {name: getattr(self, name) for name in of_sgd}
+        return {"solver": self.solver, "shrinkages": list(self.shrinkages)}
 
 
 @dataclass(frozen=True)

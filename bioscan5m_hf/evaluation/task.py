@@ -35,6 +35,7 @@ class Task:
         tune: splits on which settings are chosen.
         keys: splits that answers are taken from.
         one_per_barcode: whether the first specimen of each barcode of a split stands for all.
+        where_there: splits that a dataset lacks are done without, as long as there is something to ask.
         by_alignment: an aligner can be asked instead of an encoder.
         needs: what a model must be able to do: `embed` vectors, or give `names`.
         seed: what everything is drawn from.
@@ -57,6 +58,7 @@ class Task:
     tune: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     one_per_barcode: bool = True
+    where_there: bool = False
     by_alignment: bool = False
     needs: str = "embed"
     seed: int = 0

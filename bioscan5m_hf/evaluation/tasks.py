@@ -139,6 +139,7 @@ _ALL = (
         published="not published; queries are of genera with two species or more, and keys of another species that "
         "hold the query's very barcode are left out and counted",
         one_per_barcode=False,
+        where_there=True,
         by_alignment=True,
     ),
     Task(
@@ -218,6 +219,7 @@ _ALL = (
         reference="this project; windows of Leray et al. 2013 and of Elbrecht and Leese 2017",
         published="not published",
         one_per_barcode=False,
+        where_there=True,
     ),
 )
 

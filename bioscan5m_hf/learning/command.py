@@ -97,7 +97,7 @@ def start_accelerator(precision: str, watching: Watching, folder: Path) -> Accel
     """
     from accelerate import Accelerator
 
-    from .report import code_version
+    from ..provenance import code_version
 
     code_version()  # records of this run say what it started from
     absent = [name for name in watching.log_with if importlib.util.find_spec(name) is None]

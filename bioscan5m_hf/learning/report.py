@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
-import os
-import platform
 import shlex
-import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -18,10 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jinja2
-import torch
 import yaml
 
-from .. import __version__
+from ..provenance import code_version, command, hardware
 from .recipe import to_mapping
 
 
@@ -82,39 +75,6 @@ def make_records(
     """
     place = (data_revision, seed, hardware(processes), code_version(), command())
     return [Record(task, metric, value, data, *place) for metric, value in values.items()]
-
-
-def hardware(processes: int = 1) -> str:
-    """Name what this process computes on.
-
-    Args:
-        processes: how many do.
-    """
-    if torch.cuda.is_available():  # pragma: no cover  # no GPU in the tests
-        return f"{processes} × {torch.cuda.get_device_name()}"
-    return f"{processes} process(es) on {os.cpu_count()} {platform.machine()} cores"
-
-
-@functools.cache
-def code_version() -> str:
-    """Give this package's version, the commit of its checkout if it runs from one, and whether files have changed.
-
-    The first answer stays: call it when a run starts, since the checkout may move on meanwhile.
-    """
-    folder = Path(__file__).resolve().parents[2]
-    if not (folder / ".git").exists() or shutil.which("git") is None:
-        return __version__
-    asked = ["git", "-C", str(folder), "rev-parse", "--short", "HEAD"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    if done.returncode:
-        return __version__
-    changed = subprocess.run([*asked[:3], "status", "--porcelain"], capture_output=True, text=True, check=False).stdout
-    return f"{__version__}+{done.stdout.strip()}{'.changed' if changed.strip() else ''}"
-
-
-def command() -> str:
-    """Give the command this process was started with."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def write_results(folder: Path, records: Sequence[Record]) -> None:

@@ -1,0 +1,184 @@
+"""A model and a dataset at one table: rows are read once, inputs embedded once, and each task makes a record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..data.manifest import digest
+from ..data.sources import Source, read_tables
+from ..errors import Bioscan5mError, EncoderError, TaskError
+from ..provenance import code_version, command, forget_peak, hardware, peak_memory
+from ..splits import SPLIT_NAMES
+from .embeddings import Processes, Store
+from .encoder import Vectors, able, identity, settings_of
+from .inputs import Embedded, Photographs
+from .jobs import Job, prepared
+from .protocols import PROTOCOLS, Run
+from .results import Outcome, Result
+from .specimens import read_specimens, revision_of
+
+
+@dataclass
+class Bench:
+    """A model and a dataset, and all that tasks share.
+
+    Args:
+        model: what is measured.
+        source: the dataset, opened.
+        embedded: its vectors.
+        identity: name and revision of the model.
+        revision: of the dataset.
+        pretrain_bins: BINs of the split `pretrain`, None where there is no such split.
+        processes: that embed together.
+    """
+
+    model: Any
+    source: Source
+    embedded: Embedded
+    identity: Mapping[str, str]
+    revision: str
+    pretrain_bins: pa.Array | None
+    processes: Processes
+
+    @classmethod
+    def open(
+        cls,
+        model: Any,  # noqa: ANN401
+        source: Source,
+        jobs: Sequence[Job],
+        cache: Path,
+        part: int,
+        processes: Processes,
+        progress: bool,
+        package: str | None,
+    ) -> Bench:
+        """Read the rows that some tasks need, and look whether the model answers alike."""
+        for job in jobs:
+            job.check_splits(list(source.files), source.path)
+        first = next(split for split in SPLIT_NAMES if split in source.files and split != "pretrain")
+        needed = {first, *(split for job in jobs for split in job.task.splits)}
+        splits = [split for split in SPLIT_NAMES if split in needed and split in source.files]
+        rows = read_specimens(source, splits)
+        store = Store(cache, {}, part, processes, progress)
+        photographs = partial(Photographs.of, source.path, package, source.revision)
+        embedded = Embedded(model, store, rows, photographs)
+        for job in jobs:
+            prepared(job, rows, source.path)  # what cannot be done is said before anything is embedded
+        answers = _answers(embedded, jobs, first)
+        said = identity(model, answers) if answers is not None else _named(model)
+        store.model = said | {"settings": digest(dict(settings_of(model)))}
+        return cls(model, source, embedded, said, revision_of(source), _bins(source), processes)
+
+    def record(self, job: Job, queries: int | None) -> dict[str, Any]:
+        """Give what a record says before anything is measured, and the key that tells whether it has been."""
+        specimens = prepared(job, self.embedded.rows, self.source.path)
+        path = Path(self.source.path)
+        record: dict[str, Any] = {
+            "task": job.task.name,
+            "task_revision": job.task.revision,
+            "modality": job.modality,
+            "main": job.task.main,
+            "model": self.identity["name"],
+            "model_revision": self.identity["revision"],
+            "data": path.name if path.is_dir() else self.source.path,
+            "data_revision": self.revision,
+            "data_fingerprint": specimens.fingerprint(),
+            "seed": job.task.seed,
+        }
+        chosen = [dict(job.settings), dict(settings_of(self.model)), queries]
+        return record | {"key": digest(record, chosen)}
+
+    def fill(self, job: Job) -> None:
+        """Compute the vectors that a task needs and that are not there yet, together with the other processes."""
+        if not job.by_vectors(self.model):
+            return
+        try:
+            self.embedded.fill(job.modality, job.splits(list(self.source.files)))
+        except EncoderError as error:
+            raise EncoderError(f"task {job.task.name}: {error}") from error
+
+    def measure(self, job: Job, record: Mapping[str, Any], queries: int | None) -> Result:
+        """Do a task.
+
+        Args:
+            job: the task and modality.
+            record: what `record` gave.
+            queries: that are asked, at most.
+        """
+        specimens = prepared(job, self.embedded.rows, self.source.path)
+        self.embedded.used.clear()
+        run = Run(
+            job.task,
+            specimens,
+            job.settings,
+            job.task.seed,
+            partial(self.embedded.vectors, job.modality),
+            self.model,
+            self.pretrain_bins,
+            partial(self.embedded.names, job.modality),
+            queries,
+        )
+        forget_peak()
+        begun = time.perf_counter()
+        outcome = _computed(job, run)
+        scoring = time.perf_counter() - begun
+        told = {name: value for name, value in record.items() if name != "key"}
+        seconds = {"embedding": sum(self.embedded.used.values()), "scoring": scoring}
+        return Result(
+            **told,
+            pretrained_on=tuple(getattr(self.model, "pretrained_on", ())),
+            scores=outcome.scores,
+            counts=outcome.counts,
+            settings=job.said(outcome, settings_of(self.model), queries, list(self.source.files)),
+            extras=dict(outcome.extras) | {"key": record["key"], "seconds": seconds},
+            code=code_version(),
+            device=hardware(self.processes.count),
+            seconds=sum(seconds.values()),
+            peak_memory=peak_memory(),
+            command=command(),
+            created=datetime.now(UTC).date().isoformat(),
+        )
+
+
+def _computed(job: Job, run: Run) -> Outcome:
+    try:
+        return PROTOCOLS[job.task.name](run)
+    except Bioscan5mError:
+        raise
+    except ValueError as error:
+        raise TaskError(f"task {job.task.name}, {', '.join(job.task.queries)}: {error}") from error
+
+
+def _answers(embedded: Embedded, jobs: Sequence[Job], split: str) -> Vectors | None:
+    """Look whether a model answers alike for each modality; give its answers for the first that it can do."""
+    needed = {part: job for job in jobs if job.by_vectors(embedded.model) for part in job.modality.split("+")}
+    found: dict[str, Vectors] = {}
+    for part in dict.fromkeys([*able(embedded.model)[:1], *needed]) if needed else []:
+        try:
+            found[part] = embedded.probe(part, split)
+        except EncoderError as error:
+            raise EncoderError(f"task {needed.get(part, jobs[0]).task.name}: {error}") from error
+    return next(iter(found.values()), None)
+
+
+def _named(model: object) -> dict[str, str]:
+    name = getattr(model, "name", None) or type(model).__name__
+    return {"name": str(name), "revision": str(getattr(model, "revision", None) or "not told")}
+
+
+def _bins(source: Source) -> pa.Array | None:
+    """Give the BINs of the split `pretrain`; no other column of it is read."""
+    if "pretrain" not in source.files or "dna_bin" not in source.features:
+        return None
+    tables = (table for file in source.files["pretrain"] for table in read_tables(str(file), ["dna_bin"]))
+    found = pa.chunked_array([table["dna_bin"].unique() for table in tables], pa.string())
+    return pc.unique(found.drop_null())
