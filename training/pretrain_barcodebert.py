@@ -32,6 +32,7 @@ from bioscan5m_hf.models.barcodebert import (
     BarcodeBertForMaskedLM,
 )
 from bioscan5m_hf.models.barcodebert.export_barcodebert import save_stock
+from bioscan5m_hf.splits import parse
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -39,7 +40,8 @@ def main(arguments: list[str] | None = None) -> None:
     recipe, watching = read_arguments(PretrainingRecipe, __doc__, arguments)
     output = Path(recipe.output)
     check_recipe(output, recipe)
-    config = BarcodeBertConfig(**recipe.architecture)
+    seen = [*parse(recipe.split), *(Path(name).name for name in recipe.extra)]
+    config = BarcodeBertConfig(**{"pretrained_on": seen, **recipe.architecture})
     k, layout, autoencoder = config.kmer_size, config.token_layout, recipe.objective == "autoencoder"
     output.mkdir(parents=True, exist_ok=True)
     accelerator = start_accelerator(recipe.precision, watching, output)

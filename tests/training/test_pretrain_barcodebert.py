@@ -62,7 +62,9 @@ def test_the_model_is_stock_bert_with_its_tokenizer(finished):
     assert not about["missing_keys"]
     hidden = model(**tokenizer(["ACGTACGTACGT"], return_tensors="pt")).last_hidden_state
     assert hidden.shape == (1, 4, 32)
-    assert json.loads((finished / "config.json").read_text())["kmer_size"] == 3
+    config = json.loads((finished / "config.json").read_text())
+    assert config["kmer_size"] == 3
+    assert config["pretrained_on"] == ["pretrain", "train"]
     card = (finished / "README.md").read_text()
     assert "pipeline_tag: feature-extraction" in card
     assert "validation_masked_accuracy" in card

@@ -64,6 +64,8 @@ class BarcodeBertConfig(BertConfig):
         labels: names of the classes per rank, `{"genus": [...], "species": [...]}`; a classifier gets a head per rank.
         pooled_positions: None pools by the mean over the attended positions. A number pools by the plain mean over
             this many positions, padding included, as the authors' fine-tuned classifiers did (660 // k).
+        pretrained_on: splits of BIOSCAN-5M, and names of other files, whose barcodes the encoder has seen; evaluation
+            puts them into its records.
 
     Raises:
         ValueError: a keyword is unknown, or the values contradict each other.
@@ -91,6 +93,7 @@ class BarcodeBertConfig(BertConfig):
     profile_weight: float | int = 10.0
     labels: dict[str, list[str]] | None = None
     pooled_positions: int | None = None
+    pretrained_on: list[str] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         refuse_unknown(type(self), kwargs)
