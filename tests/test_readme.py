@@ -1,5 +1,6 @@
 """The README is executed: its commands in order, its Python in the folder they leave, its printed output compared."""
 
+import csv
 import re
 import shlex
 import subprocess
@@ -7,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import HUB
 
 from bioscan5m_hf import splits
+from bioscan5m_hf.embedding.quality import CHECKS
+from bioscan5m_hf.taxonomy import RANKS
 
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +24,7 @@ MARK = "=== next block ==="
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readme")
+    seed_authors_model(HUB, tmp_path_factory.mktemp("authors"))
     commands = [
         line[2:] for kind, text in FENCES if kind == "console" for line in text.splitlines() if line[:2] == "$ "
     ]
@@ -31,12 +36,27 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_python_prints_what_the_readme_shows(folder, fresh_python, hub, tmp_path):
-    seed_authors_model(hub, tmp_path)
+def test_python_prints_what_the_readme_shows(folder, fresh_python):
     blocks = [text for kind, text in FENCES if kind == "python"]
     shown = [FENCES[at + 1][1] for at, (kind, _) in enumerate(FENCES) if kind == "python"]
     printed = fresh_python(f"print({MARK!r})\n".join(blocks), cwd=folder, HF_HUB_OFFLINE="0")
     assert [text.rstrip("\n") for text in printed.split(MARK + "\n")] == [text.rstrip("\n") for text in shown]
+
+
+@pytest.mark.slow
+def test_names_are_given_where_thresholds_support_them(folder):
+    """The commands above have run: the README's table shows all columns of their CSV, and names are given."""
+    with (folder / "names.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    described = set(re.findall(r"`(\w+)`", README.partition("| column |")[2].partition("\n\n")[0]))
+    assert set(rows[0]) <= described | set(RANKS)
+    assert {row["rank"] for row in rows} <= {*RANKS, ""}
+    assert any(row["name"] for row in rows)
+
+
+def test_the_columns_of_names_are_described():
+    described = set(re.findall(r"`(\w+)`", README.partition("| column |")[2].partition("\n\n")[0]))
+    assert {*CHECKS, "candidate", "candidate_rank", "candidate_probability", "probability_within"} <= described
 
 
 def seed_authors_model(hub, folder):

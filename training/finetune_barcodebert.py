@@ -1,5 +1,7 @@
 """Fine-tune a pretrained BarcodeBERT to name seen species (or any ranks): train, stop by val, measure on test.
 
+How sure a name has to be before `bioscan5m predict` gives it is fitted at the end, on val and val_unseen.
+
     accelerate launch training/finetune_barcodebert.py --model barcodebert-8-4-4 --rank species
 
 A run that was stopped goes on from its last epoch when the same command is given again.
@@ -14,7 +16,14 @@ import torch
 from accelerate.utils import set_seed
 from safetensors.torch import load_file, save_file
 
+from bioscan5m_hf.data.manifest import write_text
+from bioscan5m_hf.embedding.classification import Classification
+from bioscan5m_hf.embedding.classifier import BarcodeClassifier
+from bioscan5m_hf.embedding.inputs import open_input
 from bioscan5m_hf.embedding.lineage import Lineages
+from bioscan5m_hf.embedding.naming import calibrate
+from bioscan5m_hf.embedding.thresholds import FILE, FILES
+from bioscan5m_hf.errors import Bioscan5mError
 from bioscan5m_hf.hub.cards import front_matter, public_name
 from bioscan5m_hf.hub.push import push
 from bioscan5m_hf.hub.records import record_figures
@@ -145,6 +154,10 @@ def finish(run: Run, measured: dict[str, dict[str, float]], epochs: int) -> None
     ]
     report.write_results(run.folder, records)
     model = run.accelerator.unwrap_model(run.model).cpu()
+    save_stock(model, run.folder)
+    Lineages.from_dataset(recipe.dataset, model.config.labels).save(run.folder)
+    sureness = calibrated(run.folder, recipe, run.accelerator.device)
+    report.logger.info("%s", sureness)
     place = run.watching.push_to_hub or recipe.output
     name = Path(place).name
     ranks = ", ".join(f"{rank} ({len(names):,} names)" for rank, names in model.config.labels.items())
@@ -169,13 +182,36 @@ def finish(run: Run, measured: dict[str, dict[str, float]], epochs: int) -> None
         f"`{recipe.validation}`. {'The encoder was frozen.' if recipe.freeze else 'All weights were trained.'} "
         "Accuracies are over distinct barcodes whose name occurs in the training data.",
         revision=table.about["digest"],
-        limits="It knows the names it was trained on and no others: a specimen of another species gets one of them.",
+        limits="It knows the names it was trained on and no others, and its scores always favour one of them. "
+        f"`bioscan5m predict` leaves a name empty where it is not sure enough. {sureness}",
     )
-    save_stock(model, run.folder, card=card)
-    Lineages.from_dataset(recipe.dataset, model.config.labels).save(run.folder)
+    write_text(run.folder / "README.md", card)
     report.logger.info("saved %s", run.folder)
     if run.watching.push_to_hub:
         report.logger.info("pushed to %s", push(run.folder, run.watching.push_to_hub, repo_type="model").url)
+
+
+def calibrated(folder: Path, recipe: FinetuningRecipe, device: torch.device) -> str:
+    """Fit thresholds of each head into `thresholds*.json`; say what came of it, or why there are none."""
+    for stale in folder.glob(FILES):
+        stale.unlink()
+    by_hand = f"`bioscan5m calibrate` with `--model {folder}` fits them."
+    if recipe.calibration is None:
+        return f"No thresholds were fitted, as was asked for; {by_hand}"
+    try:
+        labelled = open_input(recipe.dataset, recipe.calibration)
+        said = []
+        for number, rank in enumerate(sorted(recipe.rank, key=LABELS.index, reverse=True)):
+            model = BarcodeClassifier.from_pretrained(folder, device=device)
+            fitted = calibrate(Classification(model, rank), labelled)
+            fitted.save(folder / FILE if number == 0 else folder / f"thresholds-{rank}.json")
+            said += [f"{rank}: {fitted.ranks[rank]}"]
+    except (Bioscan5mError, ValueError) as error:
+        return f"No thresholds could be fitted on `{recipe.calibration}` ({error}); {by_hand}"
+    return (
+        f"Thresholds, fitted on `{recipe.calibration}` so that {100 * fitted.share:.0f} % of given names are right: "
+        f"{'; '.join(said)}."
+    )
 
 
 if __name__ == "__main__":

@@ -36,6 +36,9 @@ class FinetuningRecipe:
     train: str = option("train", "splits to learn from, joined by +; their names are the classes")
     validation: str = option("val", "splits that decide when to stop")
     test: str | None = option("test", "splits that are measured at the end")
+    calibration: str | None = option(
+        "val+val_unseen", "splits on which is fitted how sure a name has to be; some species must be unseen"
+    )
     streaming: bool = option(False, "read the dataset as a stream, without preparing it on disk")
     output: str = option("barcodebert-finetuned", "folder of the model; a run that was stopped goes on there")
     freeze: bool = option(False, "leave the encoder as it is: linear heads")

@@ -17,10 +17,12 @@ import transformers
 from datasets import load_dataset
 from scripts import load, log_of, start, train, weights_of
 
+from bioscan5m_hf.data.build import Options, build
 from bioscan5m_hf.learning.recipe import RecipeError
 from bioscan5m_hf.learning.tables import TableError
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertModel
 from bioscan5m_hf.models.barcodebert.export_barcodebert import save_stock
+from bioscan5m_hf.synthetic import synthesize
 from bioscan5m_hf.taxonomy import is_filler
 
 
@@ -101,9 +103,73 @@ def test_the_finished_model_names_barcodes_and_what_stands_above_them(finished, 
         named = list(csv.DictReader(stream))
     assert [row["processid"] for row in named] == rows["processid"]
     genera = json.loads((finished / "config.json").read_text())["labels"]["genus"]
-    assert all(row["name"] in genera and 0 < float(row["probability"]) <= 1 for row in named)
+    assert all(row["candidate"] in genera and 0 < float(row["candidate_probability"]) <= 1 for row in named)
     above = json.loads((finished / "taxonomy.json").read_text())["lineages"]["genus"]
     assert set(above) == set(genera)
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory):
+    """A classifier of 93 invented species, and the dataset it learnt from, some of whose species it never saw."""
+    folder = tmp_path_factory.mktemp("learnt")
+    synthesize(folder / "release", specimens=3000, seed=0, metadata_only=True, jsonld=False, workers=1)
+    build(folder / "release", folder / "bioscan-5m", [], Options(workers=1))
+    torch.manual_seed(0)
+    size = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    save_stock(BarcodeBertModel(BarcodeBertConfig(kmer_size=6, **size)), folder / "pretrained")
+    words = ("--rank", "species", "--epochs", 20, "--patience", 20, "--learning-rate", 1e-2, "--batch-size", 32)
+    given = ("--model", folder / "pretrained", "--dataset", folder / "bioscan-5m", "--output", folder / "model")
+    train(SCRIPT, *given, *words, "--clip", 1)
+    return folder
+
+
+def predicted(folder, split, *more):
+    """Name a split with the command, and give its rows beside the records'."""
+    words = ["predict", folder / "bioscan-5m", "--model", folder / "model", "--split", split, *more]
+    words += ["--out", folder / "names.csv"]
+    command = [sys.executable, "-m", "bioscan5m_hf.cli", *map(str, words)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    with (folder / "names.csv").open(newline="") as stream:
+        named = list(csv.DictReader(stream))
+    records = load_dataset(str(folder / "bioscan-5m"), "metadata", split=split)
+    assert [row["processid"] for row in named] == records["processid"]
+    return list(zip(named, records, strict=True)), printed
+
+
+def test_an_unseen_species_is_named_at_a_higher_rank_and_a_seen_one_by_its_species(learnt):
+    fitted = json.loads((learnt / "model" / "thresholds.json").read_text())
+    assert (fitted["mode"], fitted["origin"]["split"]) == ("classifier", "val+val_unseen")
+    assert fitted["ranks"]["species"]["curve"]
+    seen, printed = predicted(learnt, "test")
+    assert "thresholds" not in printed
+    by_species = [(row, record) for row, record in seen if row["rank"] == "species"]
+    assert len(by_species) > len(seen) / 3
+    assert sum(row["name"] == record["species"] for row, record in by_species) >= 0.9 * len(by_species)
+    unseen, _ = predicted(learnt, "test_unseen")
+    empty = [(row, record) for row, record in unseen if not row["species"]]
+    assert len(empty) > 0.8 * len(unseen)
+    assert all(row["candidate_rank"] == "species" and row["candidate"] for row, _ in empty)
+    higher = [(row, record) for row, record in empty if row["rank"] in ("genus", "family", "order")]
+    assert len(higher) > len(unseen) / 3
+    assert sum(row["name"] == record[row["rank"]] for row, record in higher) >= 0.7 * len(higher)
+    assert all(row[row["rank"]] == row["name"] for row, _ in higher)
+
+
+def test_thresholds_are_said_on_the_card_and_can_be_left_out(learnt, finished, pretrained, dataset, tmp_path, caplog):
+    card = (learnt / "model" / "README.md").read_text()
+    species = json.loads((learnt / "model" / "thresholds.json").read_text())["ranks"]["species"]
+    assert f"species: from {species['threshold']:.4f} on, {species['accepted']} of {species['asked']} named" in card
+    assert {path.name for path in finished.glob("thresholds*.json")} == {"thresholds.json", "thresholds-order.json"}
+    heads = [
+        json.loads((finished / f"thresholds{name}.json").read_text())["origin"]["head"] for name in ("", "-order")
+    ]
+    assert heads == ["genus", "order"]
+    arguments = ("--rank", "order", "--epochs", 1)
+    for split, said in (("val+nosuch", "No thresholds could be fitted on `val+nosuch`"), ("none", "as was asked for")):
+        finetune(pretrained, dataset, tmp_path / split, *arguments, "--calibration", split)
+        assert not list((tmp_path / split).glob("thresholds*.json"))
+        assert said in " ".join((tmp_path / split / "README.md").read_text().split())
+        assert "bioscan5m calibrate" in caplog.messages[-2]
 
 
 def test_a_killed_run_goes_on_exactly(finished, pretrained, dataset, tmp_path):
