@@ -22,8 +22,9 @@ from .embeddings import Processes, Store
 from .encoder import Vectors, able, identity, settings_of
 from .inputs import Embedded, Photographs
 from .jobs import Job, prepared
-from .protocols import PROTOCOLS, Run
+from .protocols import FURTHER, PROTOCOLS
 from .results import Outcome, Result
+from .run import Run
 from .specimens import read_specimens, revision_of
 
 
@@ -97,14 +98,32 @@ class Bench:
         chosen = [dict(job.settings), dict(settings_of(self.model)), queries]
         return record | {"key": digest(record, chosen)}
 
-    def fill(self, job: Job) -> None:
+    def fill(self, job: Job, queries: int | None) -> None:
         """Compute the vectors that a task needs and that are not there yet, together with the other processes."""
         if not job.by_vectors(self.model):
             return
         try:
-            self.embedded.fill(job.modality, job.splits(list(self.source.files)))
+            for part in job.parts(self.model):
+                self.embedded.fill(part, job.splits(list(self.source.files)))
+            if job.task.name in FURTHER:
+                for what, barcodes in FURTHER[job.task.name](self.run(job, queries)):
+                    self.embedded.fill_barcodes(barcodes, what)
         except EncoderError as error:
             raise EncoderError(f"task {job.task.name}: {error}") from error
+
+    def run(self, job: Job, queries: int | None) -> Run:
+        """Make a task ready to be computed."""
+        return Run(
+            job.task,
+            prepared(job, self.embedded.rows, self.source.path),
+            job.settings,
+            job.task.seed,
+            job.modality,
+            self.embedded,
+            self.model,
+            self.pretrain_bins,
+            queries,
+        )
 
     def measure(self, job: Job, record: Mapping[str, Any], queries: int | None) -> Result:
         """Do a task.
@@ -114,19 +133,8 @@ class Bench:
             record: what `record` gave.
             queries: that are asked, at most.
         """
-        specimens = prepared(job, self.embedded.rows, self.source.path)
+        run = self.run(job, queries)
         self.embedded.used.clear()
-        run = Run(
-            job.task,
-            specimens,
-            job.settings,
-            job.task.seed,
-            partial(self.embedded.vectors, job.modality),
-            self.model,
-            self.pretrain_bins,
-            partial(self.embedded.names, job.modality),
-            queries,
-        )
         forget_peak()
         begun = time.perf_counter()
         outcome = _computed(job, run)
@@ -160,7 +168,7 @@ def _computed(job: Job, run: Run) -> Outcome:
 
 def _answers(embedded: Embedded, jobs: Sequence[Job], split: str) -> Vectors | None:
     """Look whether a model answers alike for each modality; give its answers for the first that it can do."""
-    needed = {part: job for job in jobs if job.by_vectors(embedded.model) for part in job.modality.split("+")}
+    needed = {part: job for job in jobs if job.by_vectors(embedded.model) for part in job.parts(embedded.model)}
     found: dict[str, Vectors] = {}
     for part in dict.fromkeys([*able(embedded.model)[:1], *needed]) if needed else []:
         try:

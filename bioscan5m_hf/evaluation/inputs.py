@@ -109,9 +109,8 @@ class Embedded:
     _held: dict[tuple[str, str], tuple[pa.Array, Vectors, float]] = field(default_factory=dict, init=False, repr=False)
 
     def inputs(self, modality: str, split: str) -> pa.Array:
-        """Give the distinct inputs of a split: barcodes, or the processids of photographs."""
-        rows = self.rows.of([split])
-        return rows.with_barcode().column(BARCODE).unique() if modality == "dna" else rows.column(PROCESSID)
+        """Give the distinct inputs of a split: barcodes, texts, or the processids of photographs."""
+        return self._keys(modality, self.rows.of([split])).drop_null().unique()
 
     def probe(self, modality: str, split: str) -> Vectors:
         """Embed the first inputs of a split several times; see `encoder.probe`."""
@@ -134,12 +133,12 @@ class Embedded:
         """
         if "+" in modality:
             return concatenated([self.vectors(part, specimens) for part in modality.split("+")])
-        key, split_of = BARCODE if modality == "dna" else PROCESSID, specimens.column(SPLIT)
+        keys, split_of = self._keys(modality, specimens), specimens.column(SPLIT)
         found: Vectors | None = None
         for split in split_of.unique().to_pylist():
             inputs, vectors, _ = self._read(modality, split)
             mask = np.asarray(pc.equal(split_of, split))
-            places = np.asarray(pc.index_in(specimens.column(key).filter(pa.array(mask)), inputs))
+            places = np.asarray(pc.index_in(keys.filter(pa.array(mask)), inputs))
             if found is None:
                 found = np.empty((len(specimens), vectors.shape[1]), np.float32)
             if vectors.shape[1] != found.shape[1]:
@@ -149,7 +148,10 @@ class Embedded:
         return np.empty((0, 0), np.float32) if found is None else found
 
     def of_barcodes(self, barcodes: Sequence[str]) -> Vectors:
-        """Give the vectors of barcodes that are no dataset's, such as damaged ones; `fill_barcodes` computed them."""
+        """Give the vectors of barcodes: the dataset's own, or those that `fill_barcodes` has computed together."""
+        own = self._own(barcodes)
+        if own is not None:
+            return self.vectors("dna", own)
         vectors, seconds = self.store.read("dna", distinct := list(dict.fromkeys(barcodes)))
         self.used[self.store.place("dna", distinct)] = seconds
         place = {barcode: number for number, barcode in enumerate(distinct)}
@@ -163,7 +165,8 @@ class Embedded:
             what: they are called in messages.
         """
         distinct = list(dict.fromkeys(barcodes))
-        self.store.fill("dna", distinct, self.model.embed, lambda place: f"{what}, {distinct[place][:20]}…")
+        if self._own(distinct) is None:
+            self.store.fill("dna", distinct, self.model.embed, lambda place: f"{what}, {distinct[place][:20]}…")
 
     def names(self, modality: str, specimens: Specimens, rank: str) -> list[str | None]:
         """Give the names that a classifier gives specimens at a rank.
@@ -193,6 +196,20 @@ class Embedded:
             found += self._photographs().images(split, specimens.of([split]).column(PROCESSID).to_pylist())
         return found
 
+    def _own(self, barcodes: Sequence[str]) -> Specimens | None:
+        """Give specimens with these barcodes, where the dataset has them all."""
+        places = pc.index_in(pa.array(barcodes, pa.large_string()), self.rows.column(BARCODE))
+        return None if places.null_count else self.rows.take(np.asarray(places))
+
+    def _keys(self, modality: str, specimens: Specimens) -> pa.Array:
+        """Give what is embedded of each specimen; null where it has nothing."""
+        if modality == "image":
+            return specimens.column(PROCESSID)
+        if modality == "text":
+            return texts(specimens)
+        barcode = specimens.column(BARCODE)
+        return pc.if_else(pc.equal(barcode, ""), None, barcode)
+
     def _read(self, modality: str, split: str) -> tuple[pa.Array, Vectors, float]:
         if (modality, split) not in self._held:
             inputs = self.inputs(modality, split)
@@ -203,8 +220,8 @@ class Embedded:
 
     def _method(self, modality: str, split: str) -> Callable[[list[str]], object]:
         method = getattr(self.model, METHODS[modality])
-        if modality == "dna":
-            return lambda barcodes: method(barcodes)
+        if modality != "image":
+            return lambda inputs: method(inputs)
 
         def of_photographs(processids: list[str]) -> Vectors:
             starts = range(0, len(processids), _IMAGES_AT_ONCE)
@@ -224,6 +241,19 @@ class Embedded:
         def name(place: int) -> str:
             rows = self.rows.of([split])
             wanted = self.inputs(modality, split)[place]
-            return rows.name(int(pc.index(rows.column(BARCODE if modality == "dna" else PROCESSID), wanted).as_py()))
+            return rows.name(int(pc.index(self._keys(modality, rows), wanted).as_py()))
 
         return name
+
+
+def texts(specimens: Specimens) -> pa.Array:
+    """Write order, family, genus and species of specimens as CLIBD does (Gong et al. 2025, arXiv 2405.17537).
+
+    Examples:
+        >>> texts(Specimens(pa.table({"order": ["Diptera"], "family": ["Phoridae"]}))).to_pylist()
+        ['Diptera Phoridae not_classified not_classified']
+    """
+    names = (
+        pc.fill_null(specimens.column(rank), "not_classified") for rank in ("order", "family", "genus", "species")
+    )
+    return pc.binary_join_element_wise(*names, " ")

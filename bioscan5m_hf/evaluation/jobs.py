@@ -34,6 +34,10 @@ class Job:
     def __str__(self) -> str:
         return self.task.name if self.modality == "dna" else f"{self.task.name} ({self.modality})"
 
+    def parts(self, model: object) -> list[str]:
+        """Give the modalities that are embedded for it: its own, and those that it takes where a model has them."""
+        return [*self.modality.split("+"), *(name for name in self.task.also if name in able(model))]
+
     def by_vectors(self, model: object) -> bool:
         """Tell whether a model's vectors are needed."""
         return self.task.needs == "embed" and not hasattr(model, "align")

@@ -1,195 +1,30 @@
-"""From a task to its protocol: which rows go where."""
+"""Which protocol computes which task."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from ..errors import EncoderError, TaskError
-from .answers import Mask, score_answers, score_names
-from .encoder import Vectors
-from .knn import Neighbours, knn, nearest_names
-from .left_out import LeftOut, left_out_queries, nearest_by_hits, nearest_other_species
-from .probe import Probe, linear_probe
+from . import name_protocols, space_protocols
 from .results import Outcome
-from .specimens import BARCODE, SPLIT, Specimens
-from .strata import strata
-from .task import Task
-
-
-_HITS = 20
-"""Hits of an aligner for each query, so that a key without a name at a rank can be passed over."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One task on one dataset, ready to be computed.
-
-    Args:
-        task: its declaration.
-        specimens: rows of its splits, prepared as it says.
-        settings: what was chosen.
-        seed: what everything is drawn from.
-        vectors: specimens → their embeddings.
-        model: what is measured.
-        pretrain_bins: BINs of the split `pretrain`, None where the dataset has no such split.
-        names: specimens and rank → names that a classifier gives.
-        queries_at_most: queries that are asked, drawn at random; None for all.
-    """
-
-    task: Task
-    specimens: Specimens
-    settings: Mapping[str, Any]
-    seed: int
-    vectors: Callable[[Specimens], Vectors]
-    model: Any
-    pretrain_bins: pa.Array | None = None
-    names: Callable[[Specimens, str], Sequence[str | None]] | None = None
-    queries_at_most: int | None = None
-
-    def part(self, splits: Sequence[str]) -> Specimens:
-        """Give the specimens of some splits."""
-        return self.specimens.of(splits)
-
-    def queries(self) -> Specimens:
-        """Give the specimens that are asked for: all, or so many as were wanted."""
-        found = self.part(self.task.queries)
-        return found.take(self.sampled(np.arange(len(found))))
-
-    def sampled(self, places: Any) -> Any:  # noqa: ANN401
-        """Draw as many places as were wanted, the same each time."""
-        if self.queries_at_most is None or len(places) <= self.queries_at_most:
-            return places
-        return np.sort(np.random.default_rng(self.seed).permutation(places)[: self.queries_at_most])
-
-    def masks(self, specimens: Specimens) -> dict[str, Mask]:
-        """Tell which specimens belong to which stratum."""
-        return strata(specimens.column("species"), specimens.column("dna_bin"), self.pretrain_bins)
-
-
-def finetune_species(run: Run) -> Outcome:
-    """Score the names that a classifier gives."""
-    queries, given = run.queries(), {}
-    for rank in run.task.ranks:
-        try:
-            given[rank] = [] if run.names is None else run.names(queries, rank)
-        except EncoderError as error:
-            raise EncoderError(f"task {run.task.name}: {error}") from error
-        except ValueError as error:  # the classifier has no names of this rank
-            if rank == "species":
-                raise TaskError(f"task {run.task.name}: {error}") from error
-    learnt = run.part(run.task.fit).labels()
-    part = "+".join(run.task.queries)
-    found = score_names(given, queries.labels(), part=part, masks=run.masks(queries), learnt=learnt, seed=run.seed)
-    return replace(found, counts={"queries": len(queries)} | dict(found.counts))
-
-
-def linear_probe_species(run: Run) -> Outcome:
-    """Fit a linear layer on `train`, choose on `val`, score on `test`."""
-    rank, chosen = run.task.ranks[0], dict(run.settings)
-    train, val = (run.part(splits) for splits in (run.task.fit, run.task.tune))
-    queries = run.queries()
-    return linear_probe(
-        (run.vectors(train), train.column(rank)),
-        (run.vectors(val), val.column(rank)),
-        (run.vectors(queries), queries.labels()),
-        part="+".join(run.task.queries),
-        rank=rank,
-        how=Probe(**chosen, seed=run.seed),
-        masks=run.masks(queries),
-        seed=run.seed,
-    )
-
-
-def knn_genus_unseen(run: Run) -> Outcome:
-    """Name queries by the nearest keys, by vectors or by alignment."""
-    keys, queries = run.part(run.task.keys), run.queries()
-    part, ranks = "+".join(run.task.queries), run.task.ranks
-    if hasattr(run.model, "align"):
-        if run.settings["k"] != 1:
-            raise TaskError(f"task {run.task.name}: an aligner gives the nearest key only: k is {run.settings['k']}")
-        barcodes = keys.column(BARCODE).to_pylist() + queries.column(BARCODE).to_pylist()
-        places = range(len(keys), len(barcodes))
-        hits = run.model.align(barcodes, places, range(len(keys)), _HITS)
-        named = nearest_names(hits, places, keys.labels(), ranks)
-        found = score_names(
-            named, queries.labels(), part=part, masks=run.masks(queries), learnt=keys.labels(), seed=run.seed
-        )
-        counts = {"keys": len(keys), "queries": len(queries), "queries without a hit": len(queries) - len(hits)}
-        return replace(found, counts=counts | dict(found.counts), settings={"k": 1})
-    return knn(
-        run.vectors(queries),
-        queries.labels(),
-        run.vectors(keys),
-        keys.labels(),
-        part=part,
-        ranks=ranks,
-        how=Neighbours(**run.settings),
-        masks=run.masks(queries),
-        seed=run.seed,
-    )
-
-
-def knn_genus_left_out_species(run: Run) -> Outcome:
-    """Find the nearest specimen of another species, by vectors or by alignment."""
-    rows = run.specimens
-    genus, species, barcode = (rows.column(name) for name in ("genus", "species", BARCODE))
-    asked = np.asarray(pc.is_in(rows.column(SPLIT), pa.array(run.task.queries)))
-    queries = run.sampled(left_out_queries(genus, species, asked))
-    if not len(queries):
-        raise TaskError(
-            f"task {run.task.name}: no specimen of {', '.join(run.task.queries)} is of a genus with two species"
-        )
-    keys = np.flatnonzero(np.asarray(pc.and_(genus.is_valid(), species.is_valid())))
-    if hasattr(run.model, "align"):
-        largest = int(pc.max(pc.value_counts(species.drop_null()).field("counts")).as_py())
-        hits = run.model.align(barcode.to_pylist(), queries, keys, largest + 100)
-        found = nearest_by_hits(hits, genus, species, barcode, queries)
-    else:
-        found = nearest_other_species(run.vectors(rows), genus, species, barcode, queries)
-    return left_out_outcome(rows, found, len(keys), run)
-
-
-def left_out_outcome(rows: Specimens, found: LeftOut, keys: int, run: Run) -> Outcome:
-    """Score what was found for queries whose own species is left out.
-
-    Args:
-        rows: all specimens.
-        found: for the queries among them.
-        keys: their number.
-        run: the task.
-    """
-    queries = rows.take(found.query)
-    scores = score_answers(
-        "genus",
-        found.right,
-        queries.column("genus"),
-        queries.column("species"),
-        part="left-out species",
-        masks=run.masks(queries),
-        seed=run.seed,
-    )
-    counts = {
-        "keys": keys,
-        "queries": len(queries),
-        "keys left out: a query's barcode under another name": int(found.same_barcode.sum()),
-        "queries without a key": int((found.nearest < 0).sum()),
-    }
-    return Outcome(scores, counts, {"similarity": "bit score" if hasattr(run.model, "align") else "cosine"})
+from .run import Run
 
 
 PROTOCOLS: Mapping[str, Callable[[Run], Outcome]] = MappingProxyType(
     {
-        "finetune-species": finetune_species,
-        "linear-probe-species": linear_probe_species,
-        "knn-genus-unseen": knn_genus_unseen,
-        "knn-genus-left-out-species": knn_genus_left_out_species,
+        "finetune-species": name_protocols.finetune_species,
+        "linear-probe-species": name_protocols.linear_probe_species,
+        "knn-genus-unseen": name_protocols.knn_genus_unseen,
+        "knn-genus-left-out-species": name_protocols.knn_genus_left_out_species,
+        "zero-shot-clustering": space_protocols.zero_shot_clustering,
+        "cross-modal-retrieval": space_protocols.cross_modal_retrieval,
+        "novelty": space_protocols.find_novelty,
+        "robustness": space_protocols.find_robustness,
     }
 )
 """Name of a task → what computes it."""
+
+FURTHER: Mapping[str, Callable[[Run], Iterator[tuple[str, list[str]]]]] = MappingProxyType(
+    {"robustness": space_protocols.damaged_barcodes}
+)
+"""Name of a task → barcodes that it embeds beside the dataset's own, in lots with a name."""

@@ -97,7 +97,7 @@ def evaluate_model(
             found[str(job)] = there
     left = [(job, record) for job, record in asked if str(job) not in found]
     for job, _ in left:
-        bench.fill(job)
+        bench.fill(job, queries)
     processes.wait()
     if processes.rank:
         return []

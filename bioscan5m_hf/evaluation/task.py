@@ -34,6 +34,7 @@ class Task:
         fit: splits that something is fitted to.
         tune: splits on which settings are chosen.
         keys: splits that answers are taken from.
+        also: modalities that are taken as well where a model can embed them.
         one_per_barcode: whether the first specimen of each barcode of a split stands for all.
         where_there: splits that a dataset lacks are done without, as long as there is something to ask.
         by_alignment: an aligner can be asked instead of an encoder.
@@ -57,6 +58,7 @@ class Task:
     fit: tuple[str, ...] = ()
     tune: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     one_per_barcode: bool = True
     where_there: bool = False
     by_alignment: bool = False

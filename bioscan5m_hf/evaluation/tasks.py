@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from ..splits import SPLIT_NAMES
 from ..taxonomy import LABELS
+from .damage import DAMAGES
 from .results import score_name
 from .task import MODALITIES, Task
 
@@ -157,9 +158,10 @@ _ALL = (
         published=(
             "one seed of UMAP; missing names were one class (missing=class); the published curve over ranks cannot be "
             "the arithmetic AMI of one partition, so the normaliser `min` and a number of clusters for each rank are "
-            "given as well"
+            "given as well; image and DNA were standardised by split before they were joined (fusion=standardised)"
         ),
         tune=("val", "val_unseen"),
+        where_there=True,
         settings=MappingProxyType(
             {
                 "method": "umap",
@@ -169,6 +171,8 @@ _ALL = (
                 "metric": "euclidean",
                 "seeds": (0, 1, 2),
                 "missing": "leave_out",
+                "unknown_k": True,
+                "fusion": "unit",
             }
         ),
     ),
@@ -185,8 +189,10 @@ _ALL = (
         ties="of equally near keys the first in the dataset",
         main=score_name("species", "test_unseen, image→dna", "top-1 macro"),
         reference=f"{PAPER_CLIBD}, table 1",
-        published="missing names were compared as strings; BINs were not scored",
+        published="missing names were compared as strings (missing=name); BINs were not scored",
+        also=("text",),
         one_per_barcode=False,
+        settings=MappingProxyType({"tops": (1, 3, 5), "distinct": False, "missing": "leave_out", "least": 50}),
     ),
     Task(
         name="novelty",
@@ -198,7 +204,7 @@ _ALL = (
         queries=("test", "test_unseen"),
         ranks=("species",),
         preprocessing=ONE_PER_BARCODE,
-        metric="area under the ROC curve of the distance to the nearest key, and false alarms where 95 % are found",
+        metric="AUROC of the measure that did best on val and val_unseen, false alarms at 95 % found",
         ties="equal scores count half",
         main="AUROC",
         reference="Hendrycks and Gimpel 2017, arXiv 1610.02136, for the measures",
@@ -212,14 +218,15 @@ _ALL = (
         keys=LABELLED,
         queries=("test", "test_unseen", "other_heldout"),
         ranks=("genus",),
-        preprocessing=EVERY_ROW + "; queries damaged, keys as they are",
-        metric="accuracy of knn-genus-unseen and knn-genus-left-out-species, and its share of the untouched barcodes'",
+        preprocessing=EVERY_ROW + "; queries damaged, keys as they are; of each task at most `queries`",
+        metric="accuracy of knn-genus-unseen and knn-genus-left-out-species with each damage, and what it costs",
         ties="of equally near keys the first in the dataset",
         main="mean of damages",
         reference="this project; windows of Leray et al. 2013 and of Elbrecht and Leese 2017",
         published="not published",
         one_per_barcode=False,
         where_there=True,
+        settings=MappingProxyType({"damages": tuple(DAMAGES), "queries": 2000}),
     ),
 )
 

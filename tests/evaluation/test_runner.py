@@ -327,3 +327,60 @@ def test_photographs_are_embedded_in_the_order_of_their_specimens(dataset, tmp_p
     places = [np.abs(stored - one).max(axis=1).argmin() for one in expected]
     assert np.allclose(stored[places], expected, atol=1e-3)
     assert sorted(set(places)) == sorted(places)
+
+
+class Together(Counts):
+    """Embeds all three modalities with one width."""
+
+    def embed_images(self, images):
+        return np.array([np.asarray(image.resize((8, 8)), np.float32)[..., 0].ravel() for image in images])
+
+    def embed_texts(self, texts):
+        return np.array([np.bincount([ord(letter) % 64 for letter in text], minlength=64) for text in texts], float)
+
+
+PCA = {"zero-shot-clustering": {"method": "pca"}, "robustness": {"damages": ("indel", "last-313"), "queries": 30}}
+
+
+def test_every_task_of_dna_gives_its_main_score(data, tmp_path):
+    said = []
+    found = evaluate_model(Counts(), "dna", data, settings=PCA, cache=tmp_path, say=said.append)
+    assert {one.task for one in found} == {
+        "linear-probe-species", "knn-genus-unseen", "knn-genus-left-out-species", "zero-shot-clustering", "novelty",
+        "robustness",
+    }  # fmt: skip
+    assert [text for text in said if text.startswith("left out")] == [
+        "left out: task finetune-species (dna, image): it is for classifiers, which have `names(barcodes, rank)`; "
+        "this model gives vectors"
+    ]
+    by_task = {one.task: one for one in found}
+    robust, left_out = by_task["robustness"], by_task["knn-genus-left-out-species"]
+    assert "genus/left-out species, indel/micro" in robust.scores
+    assert robust.scores["genus/left-out species, untouched/micro"].n == 30 < left_out.counts["queries"]
+    assert "height" in by_task["zero-shot-clustering"].settings
+    assert by_task["zero-shot-clustering"].settings["height"] is not None
+    assert any("BIN in pretrain" in name for name in by_task["novelty"].scores)
+
+
+def test_undamaged_queries_of_robustness_are_the_tasks_own(data, tmp_path):
+    every = {"robustness": {"damages": ("indel",), "queries": 0}}
+    tasks = "robustness,knn-genus-unseen,knn-genus-left-out-species"
+    robust, nearest, left_out = evaluate_model(Counts(), tasks, data, settings=every, cache=tmp_path)
+    for part, other in (("test_unseen", nearest), ("left-out species", left_out)):
+        assert robust.scores[f"genus/{part}, untouched/micro"] == other.scores[f"genus/{part}/micro"]
+
+
+def test_a_model_of_three_modalities_does_every_task_of_them(dataset, tmp_path):
+    unreduced = {"zero-shot-clustering": {"method": "none"}}
+    tasks = "zero-shot-clustering,cross-modal-retrieval"
+    found = evaluate_model(Together(), tasks, dataset, settings=unreduced, cache=tmp_path)
+    assert [(one.task, one.modality) for one in found] == [
+        ("zero-shot-clustering", "dna"),
+        ("zero-shot-clustering", "image"),
+        ("zero-shot-clustering", "image+dna"),
+        ("cross-modal-retrieval", "image+dna"),
+    ]
+    scores = found[-1].scores
+    assert {"species/test, image→dna/top-1 micro", "species/test_unseen, text→image/top-5 macro"} <= set(scores)
+    by_text = scores["species/test, text→text/top-1 micro"].value
+    assert by_text > scores["species/test, image→dna/top-1 micro"].value

@@ -4,6 +4,8 @@ import dataclasses
 
 import pytest
 
+from bioscan5m_hf.evaluation import clustering, novelty, retrieval, robustness
+from bioscan5m_hf.evaluation.protocols import FURTHER, PROTOCOLS
 from bioscan5m_hf.evaluation.task import MODALITIES
 from bioscan5m_hf.evaluation.tasks import TASKS, find_task, find_tasks
 from bioscan5m_hf.splits import SPLIT_NAMES
@@ -31,6 +33,16 @@ def test_novelty_is_tuned_on_no_split_that_it_reports():
     task = find_task("novelty")
     assert not set(task.tune) & set(task.queries)
     assert "other_heldout" not in task.splits
+
+
+def test_every_task_has_a_protocol_that_gives_its_main_score():
+    assert set(PROTOCOLS) == set(TASKS)
+    assert set(FURTHER) <= set(TASKS)
+    modules = {
+        "zero-shot-clustering": clustering, "cross-modal-retrieval": retrieval, "novelty": novelty,
+        "robustness": robustness,
+    }  # fmt: skip
+    assert {name: TASKS[name].main for name in modules} == {name: module.MAIN for name, module in modules.items()}
 
 
 def test_tasks_are_found_by_name_list_group_and_modality():
