@@ -1,4 +1,4 @@
-"""Nearest keys, Ward's clusters and mutual information: ours beside scikit-learn, at equal answers."""
+"""Nearest keys, Ward's clusters and mutual information: ours beside scikit-learn and FAISS, at equal answers."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ SEARCHES = {
     "ours": "evaluation.search.Search().nearest",
     "ours, bf16": "the same with precision='bfloat16': candidates in bf16, compared again in float32",
 }
+RETRIEVALS = {
+    "as published": "embeddings in Python lists, sklearn.preprocessing.normalize in float64, then IndexFlatIP",
+    "FAISS": "faiss.normalize_L2 of copies, IndexFlatIP",
+    "ours": "evaluation.search.Search().nearest",
+    "ours, bf16": "the same with precision='bfloat16'",
+}
 CLUSTERINGS = {
     "scikit-learn": "AgglomerativeClustering(linkage='ward', metric='euclidean')",
     "ours": "evaluation.dendrogram.Dendrogram.of (fastcluster.linkage_vector) and one cut",
@@ -32,16 +38,11 @@ AGREEMENTS = {
 }
 
 
-WHY = (
-    "the keys are copied once to bring them to length 1 (184 MB of the 352 MB), so that a block needs no more than a "
-    "product"
-)
-
-
 def run(bench: Bench) -> Iterator[Figure]:
-    """Measure the three, each way in a process of its own."""
+    """Measure the four, each way in a process of its own."""
     small = bench.rows < 100_000  # a quick run
     yield from searches(bench, QUERIES // 50 if small else QUERIES, KEYS // 50 if small else KEYS)
+    yield from retrievals(bench, QUERIES // 50 if small else QUERIES, KEYS // 50 if small else KEYS)
     yield from clusterings(bench, POINTS // 20 if small else POINTS)
     yield from agreements(bench, SPECIMENS // 20 if small else SPECIMENS, CLASSES // 20 if small else CLASSES)
 
@@ -61,6 +62,27 @@ def searches(bench: Bench, queries: int, keys: int) -> Iterator[Figure]:
         pairs = zip(answers["scikit-learn"]["found"], answers[way]["found"], strict=True)
         same = [one == other for one, other in pairs]
         yield Figure(f"nearest key: {way}: the same as scikit-learn's", "share", [sum(same) / len(same)])
+
+
+def retrievals(bench: Bench, queries: int, keys: int) -> Iterator[Figure]:
+    """Find the five nearest keys of each query, as cross-modal retrieval does."""
+    given = {"queries": queries, "keys": keys}
+    rates = in_turn({way: _seconds(bench, "retrieve", way=way, **given) for way in RETRIEVALS}, bench.repeats)
+    size = f"5 of {keys:,} keys for {queries:,} queries, width {WIDTH}; made vectors, imports excluded"
+    for way, note in RETRIEVALS.items():
+        yield Figure(f"retrieval: {way}", "s", rates[way], note=f"{note}; {size}")
+    yield Figure("retrieval: as published ÷ ours", "×", ratios(rates["as published"], rates["ours"]))
+    yield Figure("retrieval: FAISS ÷ ours", "×", ratios(rates["FAISS"], rates["ours"]), Bar(">=", 1))
+    yield Figure("retrieval: FAISS ÷ ours, bf16", "×", ratios(rates["FAISS"], rates["ours, bf16"]))
+    yield from _memory(bench, "retrieve", "retrieval", tuple(RETRIEVALS), None, given, "as published")
+    answers = {
+        way: measure.call("evaluation:retrieve", home=bench.home, way=way, **given).result for way in RETRIEVALS
+    }
+    for way in ("as published", "ours", "ours, bf16"):
+        pairs = zip(answers["FAISS"]["found"], answers[way]["found"], strict=True)
+        same = [one == other for one, other in pairs]
+        note = "queries whose five keys are the same, in the same order"
+        yield Figure(f"retrieval: {way}: the same as FAISS's", "share", [sum(same) / len(same)], note=note)
 
 
 def clusterings(bench: Bench, points: int) -> Iterator[Figure]:
@@ -95,7 +117,13 @@ def _seconds(bench: Bench, function: str, **given: Any) -> Any:
 
 
 def _memory(
-    bench: Bench, function: str, title: str, ways: tuple[str, ...], bar: Bar, given: dict[str, int]
+    bench: Bench,
+    function: str,
+    title: str,
+    ways: tuple[str, ...],
+    bar: Bar | None,
+    given: dict[str, int],
+    peer: str = "scikit-learn",
 ) -> Iterator[Figure]:
     """Give the peaks beyond what the inputs and imports take, and their ratio."""
     peaks = {}
@@ -104,8 +132,7 @@ def _memory(
         peaks[way] = (ran.peak - ran.result["before"]) / 1e9
         note = "peak PSS of the process, less its PSS when inputs and imports were there"
         yield Figure(f"{title}: {way}: memory", "GB", [peaks[way]], note=note)
-    share = [peaks["scikit-learn"] / peaks["ours"]]
-    yield Figure(f"{title}: memory, scikit-learn ÷ ours", "×", share, bar, why=WHY if function == "search" else "")
+    yield Figure(f"{title}: memory, {peer} ÷ ours", "×", [peaks[peer] / peaks["ours"]], bar)
 
 
 def search(way: str, queries: int, keys: int) -> dict[str, Any]:
@@ -127,6 +154,38 @@ def search(way: str, queries: int, keys: int) -> dict[str, Any]:
     else:
         places = Search(precision="bfloat16" if "bf16" in way else "float32").nearest(asked, held).place[:, 0]
     return {"seconds": time.perf_counter() - start, "before": before, "found": places.tolist()}
+
+
+def retrieve(way: str, queries: int, keys: int) -> dict[str, Any]:
+    """Retrieve in one way."""
+    import faiss
+    import numpy as np
+    import torch  # noqa: F401  # before the memory is read
+    from sklearn.preprocessing import normalize
+
+    from bioscan5m_hf.evaluation.search import Search
+
+    random = np.random.default_rng(SEED)
+    held = random.standard_normal((keys, WIDTH), np.float32)
+    asked = held[random.integers(0, keys, queries)] + random.standard_normal((queries, WIDTH), np.float32)
+    Search().nearest(asked[:2], held[:2])
+    faiss.IndexFlatIP(WIDTH).add(held[:2])
+    before, start = measure.pss(), time.perf_counter()
+    if way.startswith("ours"):
+        found = Search(precision="bfloat16" if "bf16" in way else "float32").nearest(asked, held, 5).place
+        return {"seconds": time.perf_counter() - start, "before": before, "found": found.tolist()}
+    if way == "as published":
+        lists = held.tolist(), asked.tolist()  # what its loop over batches leaves
+        start = time.perf_counter()
+        unit = [normalize(np.array(each)).astype(np.float32) for each in lists]
+    else:
+        unit = [held.copy(), asked.copy()]
+        for each in unit:
+            faiss.normalize_L2(each)
+    index = faiss.IndexFlatIP(WIDTH)
+    index.add(unit[0])
+    _, found = index.search(unit[1], 5)
+    return {"seconds": time.perf_counter() - start, "before": before, "found": found.tolist()}
 
 
 def cluster(way: str, points: int) -> dict[str, Any]:
