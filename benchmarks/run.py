@@ -29,10 +29,11 @@ ROWS = (
     "random_access",
     "encoding",
     "pretraining",
+    "naming",
     "gpu",
     "evaluation",
 )
-NO_MATERIAL = ("encoding", "pretraining", "gpu", "evaluation")
+NO_MATERIAL = ("encoding", "pretraining", "naming", "gpu", "evaluation")
 """Rows that need no release."""
 
 QUICK = {"images": 200, "different": 100, "rows": 1000, "max_rows": 2000, "repeats": 1}
