@@ -1,11 +1,22 @@
-"""Commands of the benchmark: report, push-results. Each imports what it needs when it runs."""
+"""Commands of the benchmark: tasks, evaluate, report, push-results. Each imports what it needs when it runs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from .cli_models import Device, Dtype, Precision, Revision
+
+
+class Preprocessing(StrEnum):
+    """How images, and sequences of language models, are brought into a model's form."""
+
+    LIBRARY = "library"
+    PAPER = "paper"
 
 
 Results = Annotated[list[Path], typer.Argument(help="Files that `bioscan5m evaluate` wrote.")]
@@ -13,8 +24,67 @@ Results = Annotated[list[Path], typer.Argument(help="Files that `bioscan5m evalu
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
+    app.command()(tasks)
+    app.command()(evaluate)
     app.command()(report)
     app.command("push-results")(push_results)
+
+
+def tasks(
+    name: Annotated[str | None, typer.Argument(help="One task, to be shown whole; by default all in short.")] = None,
+) -> None:
+    """Show the tasks of the benchmark: what each measures, its splits, its rule and its main score."""
+    from .evaluation.listing import described, listed
+    from .evaluation.tasks import TASKS, find_task
+
+    say("\n\n".join(map(listed, TASKS.values())) if name is None else described(find_task(name)))
+
+
+def evaluate(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(help="Folders of models, ids on the Hub, or reference lines such as reference:4-mers."),
+    ] = None,
+    data: Annotated[str, typer.Option(help="Dataset folder, or id on the Hub.")] = "bioscan-5m",
+    tasks: Annotated[
+        str, typer.Option(help="Names joined by commas (see `bioscan5m tasks`), a modality, or all.")
+    ] = "dna",
+    out: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
+    references: Annotated[
+        bool, typer.Option("--references", help="The reference lines as well: chance, k-mers, untrained CNN, BLAST.")
+    ] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="TASK.SETTING=VALUE, as `bioscan5m tasks TASK` lists them.")
+    ] = None,
+    queries: Annotated[int | None, typer.Option(min=1, help="Queries of a task, at most, drawn at random.")] = None,
+    modality: Annotated[str | None, typer.Option(help="dna, image or image+dna, where a task can do several.")] = None,
+    package: Annotated[str | None, typer.Option(help="Image package; by default the first of the dataset.")] = None,
+    revision: Revision = None,
+    data_revision: Annotated[str | None, typer.Option(help="Revision of the dataset on the Hub.")] = None,
+    device: Device = None,
+    dtype: Dtype = Precision.FLOAT32,
+    preprocessing: Annotated[
+        Preprocessing, typer.Option(help="The model's own way of preparing its input, or that of the paper.")
+    ] = Preprocessing.LIBRARY,
+    cache: Annotated[Path | None, typer.Option(help="Folder of embeddings; by default in the HF cache.")] = None,
+    part: Annotated[int, typer.Option(min=1, help="Inputs that are embedded before they are written.")] = 4096,
+    again: Annotated[bool, typer.Option("--again", help="Do again what has a record.")] = False,
+) -> None:
+    """Measure models by the tasks of the benchmark, a record for each; goes on where it was stopped."""
+    from .evaluation import evaluate_model
+    from .evaluation.embeddings import Processes
+
+    if not models and not references:
+        raise ValueError("name a model, or say --references")
+    processes = Processes.launched()
+    tell = _quiet if processes.rank else say
+    how: dict[str, Any] = {"settings": parse_settings(settings or []), "queries": queries, "modality": modality}
+    how |= {"package": package, "data_revision": data_revision, "again": again, "cache": cache, "part": part}
+    loading = (revision, device or processes.device or None, dtype.value)
+    for name, chosen, model in _models(models or [], references, tasks, loading, preprocessing.value, data, tell):
+        tell(name)
+        evaluate_model(model, chosen, data, out, progress=True, say=lambda text: tell(f"  {text}"), **how)
+    tell(f"{out}: show them with `bioscan5m report {out}/*.json --out report`")
 
 
 def report(
@@ -52,6 +122,76 @@ def push_results(
     if ENTRIES not in (*done.uploaded, *done.unchanged):
         say("no .eval_results: the results name no dataset on the Hub; say --benchmark ORG/DATASET")
     say(done.url)
+
+
+def parse_settings(given: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Read settings of tasks.
+
+    Args:
+        given: such as `knn-genus-unseen.k=5`.
+
+    Raises:
+        ValueError: not of that form.
+
+    Examples:
+        >>> parse_settings(["knn-genus-unseen.k=5"])
+        {'knn-genus-unseen': {'k': '5'}}
+    """
+    found: dict[str, dict[str, str]] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        task, dot, setting = name.partition(".")
+        if not (equals and dot and task and setting):
+            raise ValueError(f"--set {text}: write TASK.SETTING=VALUE, such as knn-genus-unseen.k=5")
+        found.setdefault(task, {})[setting] = value
+    return found
+
+
+def _models(
+    models: Sequence[str],
+    references: bool,
+    tasks: str,
+    loading: tuple[str | None, Any, str],
+    preprocessing: str,
+    data: str,
+    tell: Callable[[str], object],
+) -> Iterator[tuple[str, str | list[str], Any]]:
+    """Give each model with the tasks that it does, one loaded at a time."""
+    from .evaluation.jobs import can_do
+    from .evaluation.references import LINES, REFERENCES, installed
+    from .evaluation.tasks import find_tasks
+
+    for name in models:
+        yield name, tasks, _opened(name, loading, preprocessing, data, REFERENCES)
+    for name in (name for name in LINES if references and name not in models):
+        if name in REFERENCES and name.endswith("blast") and not installed():
+            tell(f"{name}: left out, BLAST+ is not installed")
+            continue
+        model = _opened(name, (None, *loading[1:]), preprocessing, data, REFERENCES)
+        if chosen := [task.name for task in find_tasks(tasks) if can_do(model, task, "dna")]:
+            yield name, chosen, model
+
+
+def _opened(
+    name: str,
+    loading: tuple[str | None, Any, str],
+    preprocessing: str,
+    data: str,
+    references: Mapping[str, Callable[[], Any]],
+) -> Any:  # noqa: ANN401
+    if name in references:
+        return references[name]()
+    try:
+        from .adapters import load_encoder
+        from .adapters.naming import with_names
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"models need {error.name}: pip install 'bioscan5m-hf[eval]'") from error
+
+    return with_names(load_encoder(name, *loading, preprocessing=preprocessing), data)
+
+
+def _quiet(text: str) -> None:
+    return
 
 
 def say(text: str) -> None:

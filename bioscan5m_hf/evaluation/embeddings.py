@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from ..data.manifest import digest
 from ..data.parquet import write_shard
-from ..errors import OutputError
+from ..errors import Bioscan5mError, OutputError
 from .encoder import Vectors, checked
 
 
@@ -34,21 +34,34 @@ class Processes:
         rank: number of this process, from 0.
         count: of the processes.
         wait: returns when all processes have come to it.
+        device: that this process should compute on; empty where it chooses for itself.
     """
 
     rank: int = 0
     count: int = 1
     wait: Callable[[], object] = field(default=lambda: None)
+    device: str = ""
 
     @classmethod
     def launched(cls) -> Processes:
-        """Give those that `accelerate launch` or `torchrun` started, or this one alone."""
-        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        """Give those that `accelerate launch` or `torchrun` started, or this one alone.
+
+        Raises:
+            Bioscan5mError: they cannot find each other.
+        """
+        count = int(os.environ.get("WORLD_SIZE", "1"))
+        if count == 1:
             return cls()
+        import torch
         from accelerate import PartialState
 
-        state = PartialState()
-        return cls(state.process_index, state.num_processes, state.wait_for_everyone)
+        forced = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+        state = PartialState(cpu=forced or not torch.cuda.is_available())
+        if state.num_processes != count:  # each would do everything
+            raise Bioscan5mError(
+                f"{count} processes were launched, and accelerate joined {state.num_processes} of them"
+            )
+        return cls(state.process_index, count, state.wait_for_everyone, str(state.device))
 
 
 @dataclass

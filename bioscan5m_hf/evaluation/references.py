@@ -147,3 +147,6 @@ REFERENCES: Mapping[str, Callable[[], Any]] = MappingProxyType(
     }
 )
 """Name → what makes it. The untrained network is a model, so it is not here but among the adapters."""
+
+LINES = (f"{PREFIX}random", f"{PREFIX}4-mers", f"{PREFIX}6-mers", f"{PREFIX}cnn-untrained", f"{PREFIX}megablast")
+"""The lines that every report carries; `reference:blastn` takes several times as long and is asked for by its name."""

@@ -136,7 +136,12 @@ evaluate_model(Slow(), "knn-genus-unseen", {data!r}, {out!r}, cache={cache!r}, p
 
 def test_a_run_that_was_killed_goes_on_without_computing_again(data, tmp_path):
     cache = tmp_path / "cache"
-    words = {"here": os.path.dirname(__file__), "data": str(data), "out": str(tmp_path / "out"), "cache": str(cache)}
+    words = {
+        "here": os.path.dirname(os.path.dirname(__file__)),
+        "data": str(data),
+        "out": str(tmp_path / "out"),
+        "cache": str(cache),
+    }
     process = subprocess.Popen([sys.executable, "-c", SLOW.format(**words)])
     deadline = time.monotonic() + 60
     while len(list(cache.rglob("part-*.parquet"))) < 3 and time.monotonic() < deadline:
