@@ -212,6 +212,8 @@ def calibrate(
     fitted.save(out)
     for name, found in fitted.ranks.items():
         say(f"{name:<10} {found}")
+    if all(found.threshold is None for found in fitted.ranks.values()):
+        say(f"no name will be given: no rank has {least:,} names of which {share:.0%} are right")
     say(str(out))
 
 

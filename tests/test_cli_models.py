@@ -168,6 +168,14 @@ def test_calibrate_then_predict_by_keys(bioscan5m, encoder_folder, dataset, fast
     assert (status, "fitted with other key specimens" in err) == (1, True)
 
 
+def test_calibrate_says_when_no_name_will_be_given(bioscan5m, classifier_folder, dataset, tmp_path):
+    words = ("--model", classifier_folder, "--out", tmp_path / "t.json")
+    _, printed, _ = bioscan5m("calibrate", dataset, *words, "--least", 1000)
+    assert "no name will be given: no rank has 1,000 names of which 95% are right" in printed
+    _, printed, _ = bioscan5m("calibrate", dataset, *words, "--least", 1, "--share", 0.01)
+    assert "no name will be given" not in printed
+
+
 def test_thresholds_beside_the_model_are_used(bioscan5m, classifier_folder, dataset, fasta, tmp_path):
     own = classifier_folder / "thresholds.json"
     words = ("--model", classifier_folder, "--rank", "genus")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..dna import reverse_complement
@@ -18,6 +19,14 @@ from .files import BARCODE
 from .inputs import Input
 from .quality import CHECKS, Prepared, prepare
 from .thresholds import Mode, Thresholds
+
+
+DECISIVE = 0.25
+"""So much stronger (cosine or probability) is what overrules the strand that `dna.check` finds.
+
+Of 466 pieces of 100 bases of real barcodes the check found the strand of all, and on the other one no cosine to 27,000
+keys was more than 0.244 higher; that it was higher at all was the case for half of them.
+"""
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,8 @@ def ranks_up(rank: str) -> tuple[str, ...]:
 def read_strands(namer: Namer, prepared: Prepared) -> tuple[Prepared, NDArray[np.float32]]:
     """Compute usable reads; doubtful ones on both strands, of which the one with the stronger evidence is kept.
 
+    Where the check finds a read reversed, this is evidence, too: the read as it was given must be `DECISIVE` ahead.
+
     Args:
         namer: how names are given.
         prepared: the reads.
@@ -87,7 +98,9 @@ def read_strands(namer: Namer, prepared: Prepared) -> tuple[Prepared, NDArray[np
     if not len(doubtful):
         return prepared, rows
     other = namer.rows(reverse_complement(reads.take(pa.array(doubtful))))
-    better = namer.strength(other) > namer.strength(rows[doubtful])
+    found_reversed = np.asarray(pc.equal(prepared.checks["strand"], "-").combine_chunks().take(pa.array(usable)))
+    ahead = np.where(found_reversed[doubtful], DECISIVE, 0)
+    better = namer.strength(other) > namer.strength(rows[doubtful]) + ahead
     rows[doubtful[better]] = other[better]
     return prepared.turned(usable[doubtful[better]]), rows
 

@@ -8,6 +8,7 @@ import pytest
 
 from bioscan5m_hf.dna import reverse_complement
 from bioscan5m_hf.embedding.alignment import Likeness, compare
+from bioscan5m_hf.embedding.naming import read_strands
 from bioscan5m_hf.embedding.quality import CHECKS, prepare
 
 
@@ -47,6 +48,35 @@ def test_reads_of_unclear_or_reversed_strand_are_doubtful(barcodes):
     assert turned.checks["strand"].to_pylist() == ["+", "+", "-", None, None]
     assert turned.checks["warnings"] == prepared.checks["warnings"]
     assert prepared.turned(np.array([], int)) is prepared
+
+
+class Weighing:
+    """A way of naming that only weighs: each text has the strength that was set for it."""
+
+    def __init__(self, weights):
+        self.weights = weights
+
+    def rows(self, barcodes):
+        return np.array([[self.weights.get(text, 0)] for text in barcodes.to_pylist()], np.float32)
+
+    def strength(self, rows):
+        return rows[:, 0]
+
+
+@pytest.mark.parametrize(("ahead", "strand"), [(-0.1, "-"), (0, "-"), (0.2, "-"), (0.3, "+")])
+def test_only_decisive_evidence_overrules_the_strand_that_the_check_finds(barcodes, ahead, strand):
+    given = reverse_complement(barcodes[:1])[0].as_py()
+    namer = Weighing({barcodes[0]: 0.5, given: 0.5 + ahead, barcodes[1]: 0.7})
+    prepared, rows = read_strands(namer, prepare(pa.array(["", given, barcodes[1]]), 4))
+    assert prepared.checks["strand"].to_pylist() == [None, strand, "+"]
+    assert prepared.barcodes.to_pylist() == ["", given if strand == "+" else barcodes[0], barcodes[1]]
+    assert rows[:, 0].tolist() == pytest.approx([0.5 + ahead if strand == "+" else 0.5, 0.7])
+
+
+def test_of_an_unclear_read_the_stronger_strand_is_taken():
+    for weights, strand in (({"AACG": 0.5, "CGTT": 0.6}, "-"), ({"AACG": 0.6, "CGTT": 0.5}, "+"), ({}, "+")):
+        prepared, _ = read_strands(Weighing(weights), prepare(pa.array(["AACG"]), 4))
+        assert prepared.checks["strand"].to_pylist() == [strand]
 
 
 @pytest.mark.parametrize(
