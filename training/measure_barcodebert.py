@@ -37,6 +37,7 @@ from bioscan5m_hf.evaluation.left_out import (
     nearest_key,
     nearest_other_species,
 )
+from bioscan5m_hf.evaluation.places import Places
 from bioscan5m_hf.learning.profiles import SAMPLE, Profiles
 from bioscan5m_hf.learning.report import Record, code_version, make_records, write_results
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertModel
@@ -96,6 +97,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--profiles", type=int, metavar="SIZE", help="also what models of this width are taught to tell"
     )
+    parser.add_argument("--places", type=int, metavar="SIZE", help="also components of bases at aligned places")
     parser.add_argument("--blast", choices=TASKS, help="alignment as well; needs BLAST+")
     parser.add_argument("--queries", type=int, metavar="N", help="ask N of (a) and N of (b) only, drawn at random")
     parser.add_argument("--threads", type=int, default=2, help="threads of BLAST+")
@@ -107,8 +109,8 @@ def main(arguments: list[str] | None = None) -> None:
     code_version()  # records say what it started from
     specimens = load_specimens(given.dataset)
     if given.queries:
-        drawn = {name: sample(getattr(specimens, name), given.queries) for name in ("seen", "queries")}
-        specimens = replace(specimens, **drawn)
+        fewer = {name: sample(getattr(specimens, name), given.queries) for name in ("seen", "queries")}
+        specimens = replace(specimens, **fewer)
     if not len(specimens.queries) or not len(specimens.seen):
         raise SystemExit(f"{given.dataset} has no labelled specimens to ask: `test`, and genera of two species")
     logger.info("%d rows, (a) %d queries, (b) %d", len(specimens.table), len(specimens.seen), len(specimens.queries))
@@ -151,6 +153,9 @@ def answers(specimens: Specimens, given: argparse.Namespace) -> Iterator[tuple[s
         yield f"counts of {k}-mers", asked(specimens, count_kmers(barcodes, k))
     if given.profiles:
         yield f"profiles of {given.profiles} numbers", asked(specimens, profiles(specimens, given.profiles))
+    if given.places:
+        vectors = places(specimens, given.places)
+        yield f"departures at each place, {given.places} numbers", asked(specimens, vectors)
     if given.blast:
         yield from aligned(specimens, given.blast, given.threads)
     for name in given.model:
@@ -170,11 +175,23 @@ def profiles(specimens: Specimens, size: int) -> npt.NDArray[np.float32]:
     """Give the profiles that a model is taught, fitted to the dataset's own barcodes of `pretrain` and `train`."""
     barcodes = specimens.column("dna_barcode")
     parts = [barcodes.slice(start, ROWS) for start in range(0, len(barcodes), ROWS)]
-    learnt = np.flatnonzero(np.isin(specimens.split, ("pretrain", "train")))
-    drawn = np.sort(np.random.default_rng(0).permutation(learnt)[:SAMPLE])
-    taught = (barcodes.take(pa.array(part)) for part in np.array_split(drawn, 1 + len(drawn) // ROWS))
+    rows = drawn(specimens)
+    taught = (barcodes.take(pa.array(part)) for part in np.array_split(rows, 1 + len(rows) // ROWS))
     made = Profiles.fit((base_codes(part, MAX_NUCLEOTIDES) for part in taught), size)
     return np.concatenate([made.of(base_codes(part, MAX_NUCLEOTIDES)) for part in parts])
+
+
+def places(specimens: Specimens, size: int) -> npt.NDArray[np.float32]:
+    """Compare barcodes by their bases at each place; region and axes are of those of `pretrain` and `train`."""
+    barcodes = specimens.column("dna_barcode")
+    made = Places.fit(barcodes.take(pa.array(drawn(specimens))), size)
+    return np.concatenate([made.embed(barcodes.slice(start, ROWS)) for start in range(0, len(barcodes), ROWS)])
+
+
+def drawn(specimens: Specimens) -> npt.NDArray[np.intp]:
+    """Draw specimens of `pretrain` and `train`."""
+    learnt = np.flatnonzero(np.isin(specimens.split, ("pretrain", "train")))
+    return np.sort(np.random.default_rng(0).permutation(learnt)[:SAMPLE])
 
 
 def untrained(like: BarcodeEncoder, config: object) -> BarcodeEncoder:

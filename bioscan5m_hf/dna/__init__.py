@@ -15,11 +15,12 @@ from .letters import BASES, IUPAC, foreign_letters, only_letters, strip_n
 from .quality import WARNINGS, check
 from .reading import STOP_CODONS
 from .region import Region
-from .words import base_codes, count_words
+from .words import CODONS, base_codes, count_words
 
 
 __all__ = [
     "BASES",
+    "CODONS",
     "IUPAC",
     "LAYOUTS",
     "MAX_NUCLEOTIDES",

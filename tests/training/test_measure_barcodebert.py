@@ -26,7 +26,7 @@ def measured(dataset, tmp_path_factory):
     small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
     save_stock(BarcodeBertModel(BarcodeBertConfig(kmer_size=4, **small)), folder / "model")
     blast = ("--blast", "megablast", "--queries", 40) if shutil.which("blastn") else ()
-    arguments = ("--model", folder / "model", "--dataset", dataset, "--profiles", 8, "--frames", *blast)
+    arguments = ("--model", folder / "model", "--dataset", dataset, "--profiles", 8, "--places", 8, "--frames", *blast)
     load("measure_barcodebert").main([str(each) for each in (*arguments, "--out", folder / "out")])
     return folder / "out"
 
@@ -38,7 +38,14 @@ def records_in(folder, file="results.json"):
 def test_every_way_is_measured_alike(measured):
     records = records_in(measured)
     ways = dict.fromkeys(record.task for record in records)
-    expected = ["counts of 4-mers", "counts of 6-mers", "profiles of 8 numbers", "model, untrained", "model"]
+    expected = [
+        "counts of 4-mers",
+        "counts of 6-mers",
+        "profiles of 8 numbers",
+        "departures at each place, 8 numbers",
+        "model, untrained",
+        "model",
+    ]
     expected += ["model, mean of 4 frames", *(ALIGNED if shutil.which("blastn") else [])]
     assert sorted(ways) == sorted(expected)
     assert len({frozenset(record.metric for record in records if record.task == way) for way in ways}) == 1
