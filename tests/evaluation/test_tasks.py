@@ -1,6 +1,8 @@
 """Tasks are data: complete, consistent with the dataset's declarations, and asked for by name."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import pytest
 
@@ -67,3 +69,10 @@ def test_settings_are_read_as_what_they_are():
     for wrong in ("x", "1.5", True, None):
         with pytest.raises(ValueError, match=r"setting k of task knn-genus-unseen is .*: give a whole number"):
             find_task("knn-genus-unseen").choose({"k": wrong})
+
+
+def test_the_readme_lists_every_task_with_its_question():
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| (.*\?)", readme, re.MULTILINE))
+    questions = {task.name: task.question[0].lower() + task.question[1:] for task in TASKS.values()}
+    assert {name: rows.get(name) for name in questions} == questions
