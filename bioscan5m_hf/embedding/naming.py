@@ -24,8 +24,8 @@ from .thresholds import Mode, Thresholds
 DECISIVE = 0.25
 """So much stronger (cosine or probability) is what overrules the strand that `dna.check` finds.
 
-Of 466 pieces of 100 bases of real barcodes the check found the strand of all, and on the other one no cosine to 27,000
-keys was more than 0.244 higher; that it was higher at all was the case for half of them.
+For 466 pieces of 100 bases of real barcodes the check named a strand, the right one but for one piece. On the other
+strand half of them had a higher cosine to the nearest of 27,000 keys, but none was more than 0.244 higher.
 """
 
 
