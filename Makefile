@@ -7,7 +7,7 @@ PUBLIC := models/barcodebert-public
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 8
 
-demo: .venv/train  ## the main job on an invented release, into ./demo
+demo: .venv/demo  ## the main job on an invented release, into ./demo
 	$(BIN)/bioscan5m demo demo
 
 test: .venv/dev  ## all tests
@@ -35,8 +35,8 @@ bench: .venv/dev  ## speed and memory beside the peer, into benchmarks/
 	$(BIN)/pip install --quiet -e .
 	@touch $@
 
-.venv/train: .venv/base
-	$(BIN)/pip install --quiet -e '.[train]'
+.venv/demo: .venv/base
+	$(BIN)/pip install --quiet -e '.[train,eval]'
 	@touch $@
 
 .venv/dev: .venv/base

@@ -78,12 +78,16 @@ def evaluate(
         raise ValueError("name a model, or say --references")
     processes = Processes.launched()
     tell = _quiet if processes.rank else say
-    how: dict[str, Any] = {"settings": parse_settings(settings or []), "queries": queries, "modality": modality}
+    given = parse_settings(settings or [])
+    how: dict[str, Any] = {"queries": queries, "modality": modality}
     how |= {"package": package, "data_revision": data_revision, "again": again, "cache": cache, "part": part}
     loading = (revision, device or processes.device or None, dtype.value)
     for name, chosen, model in _models(models or [], references, tasks, loading, preprocessing.value, data, tell):
         tell(name)
-        evaluate_model(model, chosen, data, out, progress=True, say=lambda text: tell(f"  {text}"), **how)
+        used = given if isinstance(chosen, str) else {task: given[task] for task in chosen if task in given}
+        evaluate_model(
+            model, chosen, data, out, settings=used, progress=True, say=lambda text: tell(f"  {text}"), **how
+        )
     tell(f"{out}: show them with `bioscan5m report {out}/*.json --out report`")
 
 

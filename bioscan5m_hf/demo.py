@@ -16,7 +16,9 @@ from .errors import Bioscan5mError, OutputError
 
 SPECIMENS = 2000
 SHEET, MODEL, EMBEDDINGS = "specimens.png", "barcodebert-demo", "test_unseen.parquet"
+REPORT, PICTURE = "report", "plots/knn-genus-left-out-species-dna-main.png"
 RECIPE = "demo.yaml"
+TASKS = ("linear-probe-species", "knn-genus-unseen", "knn-genus-left-out-species", "zero-shot-clustering", "novelty")
 TRAINING = Path(__file__).resolve().parents[1] / "training"
 MARK = ".bioscan5m-demo"
 
@@ -105,11 +107,19 @@ def embed(folder: Path) -> None:
     _python(folder, "-m", "bioscan5m_hf.cli", "embed", *words, "--out", str(folder / EMBEDDINGS))
 
 
-def compare(folder: Path) -> None:
-    """Ask for the genus of specimens whose species is left out, of the model and of what it has to beat."""
-    words = ["--model", str(folder / MODEL), "--dataset", str(folder / "bioscan-5m"), "--frames"]
-    _python(folder, TRAINING / "measure_barcodebert.py", *words, "--out", str(folder / "measured"))
-    say((folder / "measured" / "table.md").read_text(encoding="utf-8"))
+def evaluate(folder: Path) -> None:
+    """Measure the model by tasks of the benchmark, and the reference lines that it has to beat."""
+    words = [str(folder / MODEL), "--references", "--data", str(folder / "bioscan-5m"), "--tasks", ",".join(TASKS)]
+    words += ["--set", "zero-shot-clustering.method=pca", "--cache", str(folder / "embeddings")]
+    _python(folder, "-m", "bioscan5m_hf.cli", "evaluate", *words, "--out", str(folder / "results"))
+
+
+def report(folder: Path) -> None:
+    """Write the report of the results, and show its first table and where one of its pictures is."""
+    files = [str(path) for path in sorted((folder / "results").glob("*.json"))]
+    _python(folder, "-m", "bioscan5m_hf.cli", "report", *files, "--out", str(folder / REPORT))
+    say((folder / REPORT / "tables" / "summary.md").read_text(encoding="utf-8"))
+    say(f"{folder / REPORT / PICTURE}")
 
 
 def _python(folder: Path, *words: object) -> None:
@@ -124,7 +134,7 @@ def summarise(folder: Path) -> None:
     from .data.info import info, render
 
     say(render(info(folder / "bioscan-5m"), specimens=0))
-    for name in ("release", "bioscan-5m", SHEET, MODEL, EMBEDDINGS):
+    for name in ("release", "bioscan-5m", SHEET, MODEL, EMBEDDINGS, REPORT):
         say(f"{folder / name}")
 
 
@@ -136,7 +146,8 @@ STAGES = (
     Stage("load_dataset(\"bioscan-5m\", streaming=True) in a fresh process", 20, stream),
     Stage("a small BarcodeBERT, trained on the barcodes without their labels", 180, pretrain),
     Stage("bioscan5m embed: barcodes → vectors", 40, embed),
-    Stage("genus by the nearest specimen of another species: the model and what it has to beat", 60, compare),
+    Stage("bioscan5m evaluate: the model and the reference lines that it has to beat", 60, evaluate),
+    Stage("bioscan5m report: tables and pictures of the results", 30, report),
     Stage("what is there now", 5, summarise),
 )  # fmt: skip
 
@@ -159,7 +170,7 @@ def run(folder: Path | str) -> None:
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     mark.touch()
-    for name in ("release", "bioscan-5m", MODEL, "measured"):
+    for name in ("release", "bioscan-5m", MODEL, "measured", "embeddings", "results", REPORT):
         shutil.rmtree(folder / name, ignore_errors=True)
     started = time.monotonic()
     for number, stage in enumerate(STAGES, 1):

@@ -19,7 +19,9 @@ def test_shows_the_main_job_and_can_be_repeated(tmp_path, monkeypatch, capfd):
     assert printed.count("JPEG 3") == 3
     assert "test_unseen" in printed
     assert all(str(tmp_path / "demo" / name) in printed for name in ("release", "bioscan-5m", demo.SHEET))
-    assert "| counts of 6-mers |" in printed
+    assert "reference:6-mers" in printed
+    assert min(Image.open(tmp_path / "demo" / demo.REPORT / demo.PICTURE).size) > 200
+    assert "| barcodebert-demo |" in printed
     assert pq.read_table(tmp_path / "demo" / demo.EMBEDDINGS).column_names == ["processid", "embedding"]
     assert min(Image.open(tmp_path / "demo" / demo.SHEET).size) > 600
     monkeypatch.setattr(demo, "STAGES", demo.STAGES[:1])

@@ -137,13 +137,16 @@ class Moments:
     Args:
         mean: of all, shape (width,).
         scale: standard deviation of all, 1 where there is none; shape (width,).
-        means: of the classes, shape (classes, width).
-        within: covariance within classes, shape (width, width).
+        axes: what the rest is written in, shape (dimensions, width): all, or of fewer embeddings than numbers those in
+            which they differ, which changes nothing but the time it takes.
+        means: of the classes, shape (classes, dimensions).
+        within: covariance within classes, shape (dimensions, dimensions).
         shares: of the classes, shape (classes,).
     """
 
     mean: Vectors
     scale: Vectors
+    axes: Vectors
     means: npt.NDArray[np.float64]
     within: npt.NDArray[np.float64]
     shares: npt.NDArray[np.float64]
@@ -161,15 +164,20 @@ class Moments:
         mean, scale = vectors.mean(axis=0, dtype=np.float64), vectors.std(axis=0, dtype=np.float64)
         scale = np.where(scale > 1e-6 * np.abs(mean).max(initial=0), scale, 1.0)
         standard = ((vectors - mean) / scale).astype(np.float32)
+        axes = np.eye(vectors.shape[1], dtype=np.float32)
+        if len(vectors) < vectors.shape[1]:
+            axes = np.linalg.svd(standard, full_matrices=False)[2]
+            standard = standard @ axes.T
         counts = np.bincount(classes)
         members = csr_array((np.ones(len(classes), np.float32), (classes, np.arange(len(classes)))))
         means = np.asarray(members @ standard, np.float64) / counts[:, None]
-        within = np.zeros((vectors.shape[1],) * 2)
+        within = np.zeros((standard.shape[1],) * 2)
         for start in range(0, len(vectors), 8192):
             part = standard[start : start + 8192] - means[classes[start : start + 8192]].astype(np.float32)
             within += part.T @ part
         within /= max(1, len(vectors) - len(counts))
-        return cls(mean.astype(np.float32), scale.astype(np.float32), means, within, counts / counts.sum())
+        centre, spread = mean.astype(np.float32), scale.astype(np.float32)
+        return cls(centre, spread, axes, means, within, counts / counts.sum())
 
     def discriminant(self, shrinkage: float) -> Layer:
         """Give the layer whose scores are the classes' log probabilities, but for what is the same for all.
@@ -179,12 +187,12 @@ class Moments:
         """
         from scipy.linalg import cho_factor, cho_solve
 
-        width = len(self.within)
-        variance = float(np.trace(self.within)) / width or 1.0
-        shrunk = (1 - shrinkage) * self.within + shrinkage * variance * np.eye(width)
+        variance = float(np.trace(self.within)) / self.axes.shape[1] or 1.0
+        shrunk = (1 - shrinkage) * self.within + shrinkage * variance * np.eye(len(self.within))
         weight = cho_solve(cho_factor(shrunk, overwrite_a=True), self.means.T)
         bias = np.log(self.shares) - (self.means * weight.T).sum(axis=1) / 2
-        return Layer(self.mean, self.scale, weight.astype(np.float32), bias.astype(np.float32))
+        back = self.axes.T @ weight.astype(np.float32) if len(self.axes) < self.axes.shape[1] else weight
+        return Layer(self.mean, self.scale, back.astype(np.float32), bias.astype(np.float32))
 
 
 def linear_probe(

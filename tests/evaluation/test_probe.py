@@ -36,6 +36,23 @@ def test_full_shrinkage_is_the_nearest_mean_of_standardised_vectors():
     assert (moments.discriminant(1.0).predict(TEST) == expected).all()
 
 
+def test_fewer_embeddings_than_numbers_give_what_the_whole_covariance_gives():
+    wide = RANDOM.normal(size=(16, 60)).astype(np.float32)
+    train, test = TRAIN[::10] @ wide, TEST @ wide + RANDOM.normal(size=(400, 60)).astype(np.float32)
+    _, classes = np.unique(CLASSES[::10], return_inverse=True)
+    moments = Moments.of(train, classes)
+    assert moments.within.shape == (40, 40)
+    standard = ((train - moments.mean) / moments.scale).astype(np.float64)
+    means = np.array([standard[classes == code].mean(axis=0) for code in range(classes.max() + 1)])
+    left = standard - means[classes]
+    covariance = left.T @ left / (len(train) - len(means))
+    shrunk = 0.9 * covariance + 0.1 * np.trace(covariance) / 60 * np.eye(60)
+    weight = np.linalg.solve(shrunk, means.T)
+    scores = (test - moments.mean) / moments.scale @ weight - (means * weight.T).sum(axis=1) / 2
+    expected = (scores + np.log(moments.shares)).argmax(axis=1)
+    assert (moments.discriminant(0.1).predict(test) == expected).mean() > 0.99
+
+
 def test_a_linear_change_of_the_embeddings_changes_nothing_without_shrinkage():
     whole = linear_probe(
         (TRAIN, NAMES), (VAL, NAMES), (TEST, {"species": NAMES}), part="test", how=Probe(shrinkages=(1e-9,))
