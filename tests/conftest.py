@@ -77,6 +77,12 @@ def pytest_unconfigure() -> None:
     HOME.cleanup()
 
 
+@pytest.fixture(scope="session")
+def whole_hub() -> HubServer:
+    """Give the Hub that `HF_ENDPOINT` names as it is, for what several tests share."""
+    return HUB
+
+
 @pytest.fixture
 def hub() -> HubServer:
     """Give the Hub that `HF_ENDPOINT` names, with an empty log and no failures planned; repositories stay."""

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import HUB
 
 from bioscan5m_hf import splits
 from bioscan5m_hf.embedding.quality import CHECKS
@@ -22,9 +21,9 @@ MARK = "=== next block ==="
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, whole_hub):
     folder = tmp_path_factory.mktemp("readme")
-    seed_authors_model(HUB, tmp_path_factory.mktemp("authors"))
+    seed_authors_model(whole_hub, tmp_path_factory.mktemp("authors"))
     commands = [
         line[2:] for kind, text in FENCES if kind == "console" for line in text.splitlines() if line[:2] == "$ "
     ]
