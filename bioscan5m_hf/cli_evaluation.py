@@ -76,6 +76,8 @@ def evaluate(
 
     if not models and not references:
         raise ValueError("name a model, or say --references")
+    if revision and len(models or []) != 1:
+        raise ValueError(f"--revision {revision} is that of one model: name one")
     processes = Processes.launched()
     tell = _quiet if processes.rank else say
     given = parse_settings(settings or [])

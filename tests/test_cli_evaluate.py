@@ -129,6 +129,8 @@ def test_alignment_finds_the_nearest_key(dataset, tmp_path):
 def test_what_is_wrong_is_said(dataset, tmp_path):
     with pytest.raises(ValueError, match="name a model, or say --references"):
         run("evaluate", "--data", dataset)
+    with pytest.raises(ValueError, match="--revision v1 is that of one model"):
+        run("evaluate", "me/one", "me/other", "--revision", "v1", "--data", dataset)
     for wrong in ("k=5", "knn-genus-unseen.k", ".k=5"):
         with pytest.raises(ValueError, match=r"write TASK.SETTING=VALUE"):
             run("evaluate", "reference:random", "--data", dataset, "--set", wrong)

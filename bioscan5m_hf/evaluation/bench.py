@@ -69,7 +69,7 @@ class Bench:
         needed = {first, *(split for job in jobs for split in job.task.splits)}
         splits = [split for split in SPLIT_NAMES if split in needed and split in source.files]
         rows = read_specimens(source, splits)
-        store = Store(cache, {}, part, processes, progress)
+        store = Store(cache, {}, part, processes, progress and not processes.rank)
         photographs = partial(Photographs.of, source.path, package, source.revision)
         embedded = Embedded(model, store, rows, photographs)
         for job in jobs:

@@ -176,8 +176,9 @@ class Embedded:
         """
         method = getattr(self.model, NAMING[modality])
         given: list[str | None] = []
-        for start in range(0, len(specimens), _NAMES_AT_ONCE):
-            some = specimens.take(np.arange(start, min(len(specimens), start + _NAMES_AT_ONCE)))
+        step = _IMAGES_AT_ONCE if modality == "image" else _NAMES_AT_ONCE
+        for start in range(0, len(specimens), step):
+            some = specimens.take(np.arange(start, min(len(specimens), start + step)))
             names = list(method(self._given(modality, some), rank))
             if len(names) != len(some) or not all(name is None or isinstance(name, str) for name in names):
                 raise EncoderError(

@@ -13,14 +13,12 @@ import pyarrow.compute as pc
 
 from .intervals import resampled
 from .labels import codes_of
+from .search import Search
 
 
 _LINNAEAN = re.compile(r"^[A-Z][a-z]+(?:-[a-z]+)? [a-z]+(?:-[a-z]+)*(?: [a-z]+(?:-[a-z]+)*)?$")
 _OPEN = re.compile(r"\b(?:sp|cf|nr|aff|gen|complex|group|agg|near|morph|form)\b")
 _QUERIES_AT_ONCE = 512
-_SCORES_AT_ONCE = 1 << 26
-"""Similarities in memory at a time: 256 MB."""
-_BARRED = np.float32(-np.inf)
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,8 @@ def nearest_other_species(
     species: pa.Array,
     barcode: pa.Array,
     queries: npt.NDArray[np.intp],
+    *,
+    search: Search | None = None,
 ) -> LeftOut:
     """Find for each query the nearest labelled specimen of another species, and whether it is of the same genus.
 
@@ -88,6 +88,7 @@ def nearest_other_species(
         species: name of each row, nulls allowed, shape (n,).
         barcode: sequence of each row, shape (n,).
         queries: places of the queries.
+        search: how keys are searched.
 
     Examples:
         >>> rows = [["A", "B", "B"], ["A a", "B b", "B c"], ["AC", "CA", "CC"]]
@@ -98,26 +99,27 @@ def nearest_other_species(
     """
     genera, kinds, codes = (codes_of(values) for values in (genus, species, barcode))
     keys = np.flatnonzero((genera >= 0) & (kinds >= 0))
-    unit = _unit(embeddings)
-    nearest = np.empty(len(queries), np.intp)
-    similarity = np.empty(len(queries), np.float32)
-    same = np.empty(len(queries), np.int64)
-    rows = min(_QUERIES_AT_ONCE, max(1, _SCORES_AT_ONCE // max(1, len(keys))))
-    found = unit[keys]
-    for start in range(0, len(queries), rows):
-        part = queries[start : start + rows]
-        scores = unit[part] @ found.T
-        own = kinds[part][:, None] == kinds[keys][None]
-        alike = (codes[part][:, None] == codes[keys][None]) & ~own
-        scores[own | alike] = _BARRED
-        best = scores.argmax(axis=1)
-        stop = start + len(part)
-        nearest[start:stop] = keys[best]
-        similarity[start:stop] = scores[np.arange(len(part)), best]
-        same[start:stop] = alike.sum(axis=1)
-    nearest[np.isneginf(similarity)] = -1
+    held = embeddings if len(keys) == len(embeddings) else embeddings[keys]
+    apart = [(column[queries], column[keys]) for column in (kinds, codes)]
+    found = (search or Search()).nearest(embeddings[queries], held, apart=apart)
+    nearest = np.where(found.place[:, 0] < 0, -1, keys[found.place[:, 0]])
     right = (nearest >= 0) & (genera[nearest] == genera[queries])
-    return LeftOut(queries, nearest, similarity, right, same)
+    same = _keys_of_barcode(kinds, codes, keys, queries)
+    return LeftOut(queries, nearest, found.similarity[:, 0], right, same)
+
+
+def _keys_of_barcode(
+    kinds: npt.NDArray[np.int64],
+    codes: npt.NDArray[np.int64],
+    keys: npt.NDArray[np.intp],
+    queries: npt.NDArray[np.intp],
+) -> npt.NDArray[np.int64]:
+    """Count the keys that hold a query's barcode under the name of another species."""
+    pairs, number = np.unique(codes * (kinds.max(initial=0) + 1) + kinds, return_inverse=True)
+    of_pair = np.bincount(number[keys], minlength=len(pairs))
+    of_barcode = np.bincount(codes[keys][codes[keys] >= 0], minlength=codes.max(initial=0) + 1)
+    same = of_barcode[codes[queries]] - of_pair[number[queries]]
+    return np.where(codes[queries] < 0, 0, same).astype(np.int64)
 
 
 def nearest_by_hits(

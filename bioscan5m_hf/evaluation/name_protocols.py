@@ -79,7 +79,7 @@ def knn_genus_unseen(run: Run) -> Outcome:
         keys.labels(),
         part=part,
         ranks=ranks,
-        how=Neighbours(**run.settings),
+        how=Neighbours(**run.settings, search=run.search),
         masks=run.masks(queries),
         seed=run.seed,
     )
@@ -101,7 +101,7 @@ def knn_genus_left_out_species(run: Run) -> Outcome:
         hits = run.model.align(barcode.to_pylist(), queries, keys, largest + 100)
         found = nearest_by_hits(hits, genus, species, barcode, queries)
     else:
-        found = nearest_other_species(run.vectors(rows), genus, species, barcode, queries)
+        found = nearest_other_species(run.vectors(rows), genus, species, barcode, queries, search=run.search)
     return left_out_outcome(rows, found, len(keys), run)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import pyarrow as pa
 from .answers import Mask
 from .encoder import Vectors
 from .inputs import Embedded
+from .search import Search
 from .specimens import Places, Specimens
 from .strata import strata
 from .task import Task
@@ -71,6 +73,12 @@ class Run:
     def vectors(self, specimens: Specimens) -> Vectors:
         """Give the embeddings of specimens, in their order."""
         return self.embedded.vectors(self.modality, specimens)
+
+    @property
+    def search(self) -> Search:
+        """How keys are searched: on a GPU where torch has been loaded and has one."""
+        torch = sys.modules.get("torch")
+        return Search(device="cuda" if torch is not None and torch.cuda.is_available() else "cpu")
 
     def part_name(self) -> str:
         """Give what the queries are called in the names of scores: their splits."""

@@ -45,7 +45,7 @@ def zero_shot_clustering(run: Run) -> Outcome:
 def cross_modal_retrieval(run: Run) -> Outcome:
     """Find specimens of one modality by another."""
     modalities = [name for name in ("image", "dna", "text") if name in able(run.model)]
-    how = Retrieval(**run.settings, seed=run.seed)
+    how = Retrieval(**run.settings, search=run.search, seed=run.seed)
     drawn = run.queries()
     queries = {split: _side(run, drawn.of([split]), modalities, asked=True) for split in run.task.queries}
     keys = [_side(run, run.part([split]), modalities, asked=False) for split in run.task.keys]
@@ -59,7 +59,8 @@ def find_novelty(run: Run) -> Outcome:
         tuple(_embedded(run, rows.of([split])) for split in splits)
         for rows, splits in ((run.specimens, run.task.tune), (drawn, run.task.queries))
     )
-    return novelty(_embedded(run, run.part(run.task.keys)), (tune[0], tune[1]), (asked[0], asked[1]), seed=run.seed)
+    keys = _embedded(run, run.part(run.task.keys))
+    return novelty(keys, (tune[0], tune[1]), (asked[0], asked[1]), search=run.search, seed=run.seed)
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,8 @@ def find_robustness(run: Run) -> Outcome:
     bases = []
     for one in damaged_tasks(run):
         genus = one.queries.column("genus")
-        answer = by_nearest(
-            run.embedded.of_barcodes, run.vectors(one.keys), one.keys.column("genus"), genus, apart=one.apart
-        )
+        vectors, key_genus = run.vectors(one.keys), one.keys.column("genus")
+        answer = by_nearest(run.embedded.of_barcodes, vectors, key_genus, genus, apart=one.apart, search=run.search)
         barcodes, species = one.queries.column(BARCODE).to_pylist(), one.queries.column("species")
         bases.append(Base(one.part, barcodes, genus, species, answer, run.masks(one.queries)))
     return robustness(bases, damages=run.settings["damages"], seed=run.seed)

@@ -312,6 +312,23 @@ def test_a_classifier_is_measured_on_test_at_every_rank_that_it_names(data, tmp_
         evaluate_model(Short(), "finetune-species", data, cache=tmp_path)
 
 
+def test_a_classifier_of_photographs_is_measured_by_its_names(dataset, tmp_path):
+    rows = read_specimens(open_data(dataset), ["test"])
+    most = max(rows.column("order").value_counts().to_pylist(), key=lambda one: one["counts"])
+
+    class Guess:
+        name, revision = "guess", "1"
+
+        def names_of_images(self, images, rank):
+            assert {image.mode for image in images} == {"RGB"}
+            return [most["values"] if rank == "order" else None for _ in images]
+
+    found = evaluate_model(Guess(), "finetune-species", dataset, cache=tmp_path)
+    assert [one.modality for one in found] == ["image"]
+    assert found[0].scores["order/test/micro"].value == pytest.approx(most["counts"] / len(rows))
+    assert found[0].scores["species/test/micro"].value == 0
+
+
 def test_photographs_are_embedded_in_the_order_of_their_specimens(dataset, tmp_path):
     class Colours:
         name, revision = "colours", "1"
