@@ -127,7 +127,8 @@ def _words(metric: str) -> str | None:
     """Say in words what a metric is, or nothing where it is no metric of the Hub."""
     first, _, rest = metric.partition(", ")
     if first in METRICS:
-        return None if rest in _BOUNDS else metric.replace(first, METRICS[first], 1)
+        bound = rest.rpartition(", ")[2] in _BOUNDS
+        return None if bound else metric.replace(first, METRICS[first], 1)
     if found := _BY_RANK.fullmatch(metric):
         return f"accuracy at the rank {found[1]}{', mean over names' if found[2] else ''}"
     return None
