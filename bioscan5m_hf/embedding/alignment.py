@@ -39,7 +39,7 @@ def compare(one: str, other: str) -> Likeness:
 
     The shorter one is placed anywhere in the longer one with the fewest edits (edlib: Šošić & Šikić 2017,
     doi:10.1093/bioinformatics/btw753); what hangs over at either end is not compared. Columns with an ambiguous
-    letter are left out, and each letter of a gap inside counts as a difference.
+    letter are left out, and each letter of a gap inside counts as a difference. Letters beyond ASCII are all alike.
 
     Args:
         one: upper-case letters.
@@ -58,7 +58,9 @@ def compare(one: str, other: str) -> Likeness:
         import edlib  # type: ignore[import-not-found]
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("aligning barcodes needs edlib: pip install 'bioscan5m-hf[models]'") from error
-    short, long = without_overhang(*sorted((one, other), key=len))
+    # edlib refuses more than 256 different letters
+    plain = (text.encode("ascii", "replace").decode("ascii") for text in (one, other))
+    short, long = without_overhang(*sorted(plain, key=len))
     if not short:
         return Likeness(None, 0)
     found = edlib.align(short, long, mode="HW", task="path", additionalEqualities=_EQUAL)

@@ -80,9 +80,10 @@ class RankThreshold:
             >>> RankThreshold(0.5, 4, 2, 2, (Bin(0.1, 0.4, 2, 1), Bin(0.6, 0.9, 2, 2))).share_right(0.7)
             1.0
         """
-        if not self.curve or not score >= self.curve[0].low:
+        seen = [one for one in self.curve if score >= one.low - _NOISE]
+        if not seen:
             return None
-        found = [one for one in self.curve if one.low <= score][-1]
+        found = seen[-1]
         return found.right / found.count
 
 

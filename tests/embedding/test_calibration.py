@@ -52,6 +52,7 @@ def test_the_curve_tells_the_share_right():
     assert found.threshold in {one.low for one in found.curve}
     for score in (0.15, 0.55, 0.95):
         assert found.share_right(score) == pytest.approx(score, abs=0.08)
+    assert found.share_right(found.threshold - 1e-7) == found.share_right(found.threshold)
     assert found.share_right(-1) is None
     assert found.share_right(float("nan")) is None
 

@@ -103,6 +103,7 @@ def test_identity_and_overlap():
     assert compare(whole[:20] + "NRY" + whole[23:], whole) == Likeness(100, 655)
     assert compare("NNNN", "ACGT") == Likeness(None, 0)
     assert compare("é", "ACGT").overlap == 0
+    assert compare(whole + "".join(map(chr, range(256, 556))), whole) == Likeness(100, 658)
     assert compare("", "").identity is None
 
 
