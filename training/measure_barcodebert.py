@@ -21,10 +21,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import load_dataset, load_dataset_builder
-from transformers import AutoConfig, set_seed
+from transformers import set_seed
 
 from bioscan5m_hf import BarcodeEncoder
-from bioscan5m_hf.dna import LAYOUTS, MAX_NUCLEOTIDES, base_codes
+from bioscan5m_hf.dna import MAX_NUCLEOTIDES, base_codes
 from bioscan5m_hf.evaluation.blast import ORDERS, TASKS, alignments
 from bioscan5m_hf.evaluation.counts import count_kmers
 from bioscan5m_hf.evaluation.intervals import resampled
@@ -159,11 +159,10 @@ def answers(specimens: Specimens, given: argparse.Namespace) -> Iterator[tuple[s
     if given.blast:
         yield from aligned(specimens, given.blast, given.threads)
     for name in given.model:
-        config = AutoConfig.from_pretrained(name)
         encoder = BarcodeEncoder.from_pretrained(name, dtype=given.dtype)
         title = Path(name).name
-        fresh = untrained(encoder, config)
-        yield f"{title}, untrained", asked(specimens, fresh.embed(barcodes, progress=True))
+        vectors = untrained(encoder).embed(barcodes, progress=True)
+        yield f"{title}, untrained", asked(specimens, vectors)
         yield title, asked(specimens, encoder.embed(barcodes, progress=True))
         if given.frames:
             frames = tuple(range(encoder.k))
@@ -194,21 +193,15 @@ def drawn(specimens: Specimens) -> npt.NDArray[np.intp]:
     return np.sort(np.random.default_rng(0).permutation(learnt)[:SAMPLE])
 
 
-def untrained(like: BarcodeEncoder, config: object) -> BarcodeEncoder:
+def untrained(like: BarcodeEncoder) -> BarcodeEncoder:
     """Make an encoder of the same shape with fresh weights, in the same precision and place."""
     set_seed(0)
-    names = (
-        "hidden_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "intermediate_size",
-        "kmer_size",
-        "token_layout",
-    )
-    shape = {name: getattr(config, name) for name in names}
-    model = BarcodeBertModel(BarcodeBertConfig(**shape), add_pooling_layer=False).eval()
+    names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+    shape = {name: getattr(like.model.config, name) for name in names}
+    config = BarcodeBertConfig(kmer_size=like.k, token_layout=like.layout.name, **shape)
+    model = BarcodeBertModel(config, add_pooling_layer=False).eval()
     model.to(like.model.device, like.model.dtype)
-    return BarcodeEncoder(model, k=shape["kmer_size"], layout=LAYOUTS[shape["token_layout"]])
+    return BarcodeEncoder(model, k=like.k, layout=like.layout)
 
 
 def asked(specimens: Specimens, embeddings: npt.NDArray[np.float32]) -> Answers:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from scripts import ROOT, load
+from transformers import BertConfig, BertModel
 
+from bioscan5m_hf import BarcodeEncoder
+from bioscan5m_hf.dna import LAYOUTS
 from bioscan5m_hf.learning.report import Record
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertModel, save_stock
 
@@ -75,6 +79,19 @@ def test_the_public_model_beats_all_but_the_alignment():
     found = {record.task: record.value for record in records_in(CARD) if record.metric == "genus"}
     baselines = ("counts of 4-mers", "counts of 6-mers", "barcodebert-public, untrained")
     assert found["barcodebert-public"] > max(found[name] for name in baselines)
+
+
+def test_a_model_of_the_authors_is_compared_with_its_own_shape_untrained(tmp_path):
+    """Their config.json says neither the size of k-mers nor the layout of ids."""
+    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    BertModel(BertConfig(vocab_size=66, **size)).save_pretrained(tmp_path)
+    theirs = BarcodeEncoder.from_pretrained(str(tmp_path))
+    fresh = load("measure_barcodebert").untrained(theirs)
+    assert (fresh.k, fresh.layout) == (3, LAYOUTS["original"])
+    assert {name: value.shape for name, value in fresh.model.state_dict().items()} == {
+        name: value.shape for name, value in theirs.model.state_dict().items()
+    }
+    assert not np.allclose(fresh.embed(["ACGTACGTA"]), theirs.embed(["ACGTACGTA"]))
 
 
 def test_a_dataset_without_questions_is_refused(tmp_path, dataset):
