@@ -17,6 +17,7 @@ from accelerate.utils import set_seed
 from safetensors.torch import load_file, save_file
 
 from bioscan5m_hf.data.manifest import write_text
+from bioscan5m_hf.embedding.calibration import SHARE
 from bioscan5m_hf.embedding.classification import Classification
 from bioscan5m_hf.embedding.classifier import BarcodeClassifier
 from bioscan5m_hf.embedding.inputs import open_input
@@ -200,17 +201,17 @@ def calibrated(folder: Path, recipe: FinetuningRecipe, device: torch.device) -> 
         return f"No thresholds were fitted, as was asked for; {by_hand}"
     try:
         labelled = open_input(recipe.dataset, recipe.calibration)
-        said = []
-        for number, rank in enumerate(sorted(recipe.rank, key=LABELS.index, reverse=True)):
+        fitted = {}
+        for rank in sorted(recipe.rank, key=LABELS.index, reverse=True):
             model = BarcodeClassifier.from_pretrained(folder, device=device)
-            fitted = calibrate(Classification(model, rank), labelled)
-            fitted.save(folder / FILE if number == 0 else folder / f"thresholds-{rank}.json")
-            said += [f"{rank}: {fitted.ranks[rank]}"]
+            fitted[rank] = calibrate(Classification(model, rank), labelled)
     except (Bioscan5mError, ValueError) as error:
         return f"No thresholds could be fitted on `{recipe.calibration}` ({error}); {by_hand}"
+    for number, (rank, found) in enumerate(fitted.items()):
+        found.save(folder / FILE if number == 0 else folder / f"thresholds-{rank}.json")
+    said = "; ".join(f"{rank}: {found.ranks[rank]}" for rank, found in fitted.items())
     return (
-        f"Thresholds, fitted on `{recipe.calibration}` so that {100 * fitted.share:.0f} % of given names are right: "
-        f"{'; '.join(said)}."
+        f"Thresholds, fitted on `{recipe.calibration}` so that {100 * SHARE:.0f} % of given names are right: {said}."
     )
 
 

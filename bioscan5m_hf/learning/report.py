@@ -14,6 +14,7 @@ from typing import Any, Literal
 import jinja2
 import yaml
 
+from ..data.manifest import write_text
 from ..provenance import code_version, command, hardware
 from .recipe import to_mapping
 
@@ -78,13 +79,13 @@ def make_records(
 
 
 def write_results(folder: Path, records: Sequence[Record]) -> None:
-    """Write the records as JSON.
+    """Write the records as JSON, beside and renamed.
 
     Args:
         folder: of the model.
         records: its numbers.
     """
-    (folder / RESULTS).write_text(json.dumps([asdict(record) for record in records], indent=2), encoding="utf-8")
+    write_text(folder / RESULTS, json.dumps([asdict(record) for record in records], indent=2))
 
 
 def make_card(title: str, front: Mapping[str, Any], recipe: object, *, way: Way, place: str, **values: object) -> str:
