@@ -46,7 +46,7 @@ Ordered = dict[int, list[tuple[int, float]]]
 
 
 def by_bits(found: Alignments) -> Ordered:
-    """Order hits by bit score.
+    """Order hits by bit score; of equal ones the key that comes first among the rows.
 
     Args:
         found: what `alignments` gave.
@@ -62,7 +62,9 @@ def by_bits(found: Alignments) -> Ordered:
 
 
 def by_identity(found: Alignments) -> Ordered:
-    """Order hits by identity, those that cover too little of the query after all others; equal ones by bit score.
+    """Order hits by identity, those that cover too little of the query after all others.
+
+    Equal ones are ordered by bit score, and then by their places among the rows.
 
     Args:
         found: what `alignments` gave.
@@ -79,7 +81,10 @@ def by_identity(found: Alignments) -> Ordered:
 
 def _ordered(found: Alignments, worth: Callable[[Hit], tuple[float, ...]], score: Callable[[Hit], float]) -> Ordered:
     return {
-        query: [(hit.key, score(hit)) for hit in sorted(hits, key=worth, reverse=True)]
+        query: [
+            (hit.key, score(hit))
+            for hit in sorted(sorted(hits, key=lambda hit: hit.key), key=worth, reverse=True)  # sorting is stable
+        ]
         for query, hits in found.items()
     }
 
@@ -149,7 +154,7 @@ def alignments(
     if shutil.which("blastn") is None or shutil.which("makeblastdb") is None:
         raise Bioscan5mError("BLAST+ is not installed: on Debian, `apt install ncbi-blast+`")
     with tempfile.TemporaryDirectory() as folder:
-        for name, places in (("keys", keys), ("queries", queries)):
+        for name, places in (("keys", np.sort(keys)[::-1]), ("queries", queries)):  # of equal keys it reports the last
             lines = (f">{place}\n{barcodes[place]}\n" for place in places.tolist())
             Path(folder, name).write_text("".join(lines), encoding="ascii")
         _run(["makeblastdb", "-in", "keys", "-dbtype", "nucl", "-out", "keys"], folder)

@@ -118,7 +118,7 @@ class Alignment:
     @property
     def settings(self) -> dict[str, Any]:
         """How it looks for hits."""
-        return {"task": self.task, "strand": "plus", "expect": 1e-20}
+        return {"task": self.task, "strand": "plus", "expect": 1e-20, "ties": "of equal bit scores the first key"}
 
     def align(self, barcodes: Sequence[str], queries: Sequence[int], keys: Sequence[int], hits: int) -> Hits:
         """Give the best keys of each query; see `blast_hits`.

@@ -126,6 +126,15 @@ def test_blast_finds_the_nearer_relative_first():
 
 
 @pytest.mark.skipif(shutil.which("blastn") is None, reason="no BLAST+: Debian's ncbi-blast+ has it")
+def test_of_equal_hits_the_first_key_is_the_nearest():
+    ancestor = random_barcode()
+    barcodes = [ancestor, *[mutated(ancestor, 9)] * 4]
+    for keys in ([1, 2, 3, 4], [3, 1, 4, 2]):
+        assert [place for place, _ in blast_hits(barcodes, np.array([0]), np.array(keys))[0]] == [1, 2, 3, 4]
+    assert [place for place, _ in blast_hits(barcodes, np.array([0]), np.array([1, 2, 3, 4]), hits=1)[0]] == [1]
+
+
+@pytest.mark.skipif(shutil.which("blastn") is None, reason="no BLAST+: Debian's ncbi-blast+ has it")
 def test_identity_is_counted_in_columns_and_believed_where_most_of_the_query_is_covered():
     ancestor = random_barcode()
     barcodes = [ancestor, mutated(ancestor, 12), ancestor[:200]]
