@@ -19,7 +19,7 @@ from ..errors import Bioscan5mError, EncoderError, TaskError
 from ..provenance import code_version, command, forget_peak, hardware, peak_memory
 from ..splits import SPLIT_NAMES
 from .embeddings import Processes, Store
-from .encoder import Vectors, able, identity, settings_of
+from .encoder import Vectors, able, identity, pretrained_on, settings_of
 from .inputs import Embedded, Photographs
 from .jobs import Job, prepared
 from .protocols import FURTHER, PROTOCOLS
@@ -71,13 +71,14 @@ class Bench:
         rows = read_specimens(source, splits)
         store = Store(cache, {}, part, processes, progress and not processes.rank)
         photographs = partial(Photographs.of, source.path, package, source.revision)
-        embedded = Embedded(model, store, rows, photographs)
+        revision = revision_of(source)
+        embedded = Embedded(model, store, rows, photographs, revision)
         for job in jobs:
             prepared(job, rows, source.path)  # what cannot be done is said before anything is embedded
         answers = _answers(embedded, jobs, first)
         said = identity(model, answers) if answers is not None else _named(model)
         store.model = said | {"settings": digest(dict(settings_of(model)))}
-        return cls(model, source, embedded, said, revision_of(source), _bins(source), processes)
+        return cls(model, source, embedded, said, revision, _bins(source), processes)
 
     def record(self, job: Job, queries: int | None) -> dict[str, Any]:
         """Give what a record says before anything is measured, and the key that tells whether it has been."""
@@ -95,7 +96,7 @@ class Bench:
             "data_fingerprint": specimens.fingerprint(),
             "seed": job.task.seed,
         }
-        chosen = [dict(job.settings), dict(settings_of(self.model)), queries]
+        chosen = [dict(job.settings), dict(settings_of(self.model)), queries, *self._package(job).values()]
         return record | {"key": digest(record, chosen)}
 
     def fill(self, job: Job, queries: int | None) -> None:
@@ -143,10 +144,10 @@ class Bench:
         seconds = {"embedding": sum(self.embedded.used.values()), "scoring": scoring}
         return Result(
             **told,
-            pretrained_on=tuple(getattr(self.model, "pretrained_on", ())),
+            pretrained_on=pretrained_on(self.model),
             scores=outcome.scores,
             counts=outcome.counts,
-            settings=job.said(outcome, settings_of(self.model), queries, list(self.source.files)),
+            settings=job.said(outcome, settings_of(self.model), queries, list(self.source.files)) | self._package(job),
             extras=dict(outcome.extras) | {"key": record["key"], "seconds": seconds},
             code=code_version(),
             device=hardware(self.processes.count),
@@ -155,6 +156,10 @@ class Bench:
             command=command(),
             created=datetime.now(UTC).date().isoformat(),
         )
+
+    def _package(self, job: Job) -> dict[str, str]:
+        """Say which photographs are looked at, if any are."""
+        return {"package": self.embedded.package()} if "image" in job.parts(self.model) else {}
 
 
 def _computed(job: Job, run: Run) -> Outcome:

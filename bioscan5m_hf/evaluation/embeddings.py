@@ -96,7 +96,7 @@ class Store:
         """Compute this process's parts of some inputs' vectors, without those that are there.
 
         Args:
-            modality: of the inputs.
+            modality: of the inputs, with all that they depend on beside their names.
             inputs: barcodes, or names of photographs, each once; shape (n,).
             embed: gives the vectors of a list of inputs.
             where: place of an input → what it is called in messages.

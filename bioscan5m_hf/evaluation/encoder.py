@@ -17,6 +17,9 @@ Vectors = npt.NDArray[np.float32]
 PROBE = 8
 """Inputs that are embedded twice before all others, to see whether an encoder answers alike."""
 
+UNDECLARED = ("not declared",)
+"""What a model was pretrained on, where nothing says so."""
+
 UNLIKE = 0.01
 """Share of a vector's length by which two answers to one input may differ; rounding to bfloat16 costs 0.004."""
 
@@ -144,6 +147,17 @@ def settings_of(model: object) -> Mapping[str, Any]:
     """Give what an encoder says of how it embeds: its `settings`, a mapping; empty where it says nothing."""
     given = getattr(model, "settings", None)
     return given if isinstance(given, Mapping) else {}
+
+
+def pretrained_on(model: object) -> tuple[str, ...]:
+    """Give what a model says that it was pretrained on; one that says nothing may have seen anything.
+
+    Examples:
+        >>> pretrained_on(object())
+        ('not declared',)
+    """
+    given = getattr(model, "pretrained_on", None)
+    return UNDECLARED if given is None else (given,) if isinstance(given, str) else tuple(map(str, given))
 
 
 def _on_cpu(given: Any) -> Any:  # noqa: ANN401

@@ -96,6 +96,7 @@ class Embedded:
         store: where vectors are kept.
         rows: all specimens that may be asked for.
         photographs: opens the photographs, where images are embedded.
+        revision: of the dataset, which tells photographs of the same names apart.
 
     What was looked up stands in `used`, with the seconds that computing it took.
     """
@@ -104,9 +105,18 @@ class Embedded:
     store: Store
     rows: Specimens
     photographs: Callable[[], Photographs] | None = None
+    revision: str = ""
     used: dict[Any, float] = field(default_factory=dict, init=False)
     _opened: Photographs | None = field(default=None, init=False, repr=False)
     _held: dict[tuple[str, str], tuple[pa.Array, Vectors, float]] = field(default_factory=dict, init=False, repr=False)
+
+    def package(self) -> str:
+        """Give the package that photographs are taken from.
+
+        Raises:
+            TaskError: there are none.
+        """
+        return self._photographs().source.config
 
     def inputs(self, modality: str, split: str) -> pa.Array:
         """Give the distinct inputs of a split: barcodes, texts, or the processids of photographs."""
@@ -122,7 +132,7 @@ class Embedded:
         for part in modality.split("+"):
             for split in splits:
                 inputs = self.inputs(part, split).to_pylist()
-                self.store.fill(part, inputs, self._method(part, split), self._where(part, split))
+                self.store.fill(self._kind(part), inputs, self._method(part, split), self._where(part, split))
 
     def vectors(self, modality: str, specimens: Specimens) -> Vectors:
         """Give the vectors of specimens, in their order.
@@ -214,10 +224,14 @@ class Embedded:
     def _read(self, modality: str, split: str) -> tuple[pa.Array, Vectors, float]:
         if (modality, split) not in self._held:
             inputs = self.inputs(modality, split)
-            self._held[modality, split] = (inputs, *self.store.read(modality, inputs.to_pylist()))
+            self._held[modality, split] = (inputs, *self.store.read(self._kind(modality), inputs.to_pylist()))
         held = self._held[modality, split]
         self.used[modality, split] = held[2]
         return held
+
+    def _kind(self, modality: str) -> str:
+        """Say what inputs are, for the key of their vectors: a processid does not say which photograph is meant."""
+        return f"image of {self.package()}, {self.revision}" if modality == "image" else modality
 
     def _method(self, modality: str, split: str) -> Callable[[list[str]], object]:
         method = getattr(self.model, METHODS[modality])

@@ -14,7 +14,7 @@ from .inputs import NAMING
 from .results import Outcome
 from .specimens import SPLIT, Specimens
 from .task import MODALITIES, Task
-from .tasks import find_task, find_tasks
+from .tasks import EVERY_ROW, find_task, find_tasks
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,12 @@ class Job:
                 "tasks that do without (`bioscan5m tasks`)"
             )
 
+    def preprocessing(self) -> str:
+        """Say what `prepared` does to the rows."""
+        if "dna" not in self.modality.split("+"):
+            return "none"
+        return EVERY_ROW if self.task.one_per_barcode and self.modality != "dna" else self.task.preprocessing
+
     def said(
         self, outcome: Outcome, model: Mapping[str, Any], queries: int | None, there: Sequence[str]
     ) -> dict[str, Any]:
@@ -70,7 +76,7 @@ class Job:
         }
         data: dict[str, Any] = {
             "splits": splits,
-            "preprocessing": self.task.preprocessing if self.modality == "dna" else "none",
+            "preprocessing": self.preprocessing(),
         }
         data |= {} if queries is None else {"queries at most, drawn at random": queries}
         return dict(outcome.settings) | data | ({"encoder": dict(model)} if model else {})

@@ -351,6 +351,35 @@ def test_photographs_are_embedded_in_the_order_of_their_specimens(dataset, tmp_p
     assert sorted(set(places)) == sorted(places)
 
 
+def test_photographs_of_another_package_are_other_photographs(dataset, tmp_path):
+    class Areas:
+        name, revision = "areas", "1"
+
+        def embed_images(self, images):
+            return np.array([[*image.size, 1] for image in images], np.float32)
+
+    sizes = []
+    for package in ("cropped_256", "original_full", "cropped_256"):
+        encoder = Areas()
+        asked = {"package": package, "cache": tmp_path / "cache"}
+        (found,) = evaluate_model(encoder, "knn-genus-left-out-species", dataset, tmp_path / "out", **asked)
+        assert (found.settings["package"], found.settings["preprocessing"]) == (package, "none")
+        parts = set(tmp_path.rglob("part-*.parquet"))
+        sizes.append(len(parts))
+    assert sizes[1] == sizes[2] == 2 * sizes[0]
+
+
+def test_a_model_that_does_not_say_what_it_has_seen_is_said_not_to(data, tmp_path):
+    class Silent(Counts):
+        pretrained_on = None
+
+    class Plain(Counts):
+        pretrained_on = "pretrain"
+
+    for encoder, told in ((Silent(), ("not declared",)), (Plain(), ("pretrain",)), (Counts(), ())):
+        assert evaluate_model(encoder, "knn-genus-unseen", data, cache=tmp_path)[0].pretrained_on == told
+
+
 class Together(Counts):
     """Embeds all three modalities with one width."""
 
@@ -404,5 +433,8 @@ def test_a_model_of_three_modalities_does_every_task_of_them(dataset, tmp_path):
     ]
     scores = found[-1].scores
     assert {"species/test, image→dna/top-1 micro", "species/test_unseen, text→image/top-5 macro"} <= set(scores)
+    assert [one.settings["preprocessing"] for one in found[1:]] == [
+        "none", "Ns off both ends; every specimen with a barcode", "every specimen with a photograph and a barcode"
+    ]  # fmt: skip
     by_text = scores["species/test, text→text/top-1 micro"].value
     assert by_text > scores["species/test, image→dna/top-1 micro"].value
