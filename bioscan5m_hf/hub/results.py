@@ -62,7 +62,8 @@ def push_results(
 
     Raises:
         ResultError: a result cannot be read, or two do not compare.
-        OutputError: there is no result of the model, or the card's YAML is not what it has to be.
+        OutputError: there is no result of the model, there are those of several revisions of it, or the card's YAML
+            is not what it has to be.
         HubError: the Hub refused, or there is no such model.
 
     Examples:
@@ -169,7 +170,12 @@ def _of_model(results: Sequence[Result], repo_id: str, model: str | None) -> lis
     wanted = model or (repo_id if repo_id in names else names[0])
     if wanted not in names or (model is None and wanted != repo_id and len(names) > 1):
         raise OutputError(f"the results are of {', '.join(names)}: say by --model which of them {repo_id} is")
-    return [one for one in results if one.model == wanted]
+    chosen = [one for one in results if one.model == wanted]
+    revisions = {one.model_revision: one.task for one in chosen}
+    if len(revisions) > 1:
+        told = ", ".join(f"{revision} ({task})" for revision, task in revisions.items())
+        raise OutputError(f"the results of {wanted} are of several revisions of it, {told}: give those of one")
+    return chosen
 
 
 def _there(repository: Repository) -> tuple[str, Mapping[str, RepoFile]]:
@@ -216,7 +222,9 @@ def _record(result: Result, repo_id: str) -> tuple[str, bytes]:
 
 
 def _last(word: str) -> str:
-    return Path(word).name if word.startswith(("/", "~")) else word
+    """Take the folders of this machine off a word of a command, such as `--out=/home/me/results`."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return option + equals + (Path(value).name if value.startswith(("/", "~")) else value)
 
 
 def _figure(result: Result, name: str, benchmark: str | None, source: str | None) -> Figure:

@@ -122,13 +122,13 @@ def test_newer_figures_replace_the_old_ones_and_others_stay(hub, model, tmp_path
 
 
 def test_records_tell_nothing_of_this_machine(hub, model, tmp_path):
-    command = "bioscan5m evaluate /home/me/mine --data /data/invented-5m --out ~/private/results"
+    command = "bioscan5m evaluate /home/me/mine --data /data/invented-5m --out ~/private/results --cache=/home/me/c"
     result = replace(novelty(0, "/home/me/mine"), data="/data/invented-5m", command=command)
     push_results(write(tmp_path, result), model, progress=False)
     files = hub.files(model, "model")
     (path,) = (path for path in files if path.startswith(RECORDS))
     record = json.loads(files[path])
-    assert record["command"] == f"bioscan5m evaluate {model} --data invented-5m --out results"
+    assert record["command"] == f"bioscan5m evaluate {model} --data invented-5m --out results --cache=c"
     assert (record["model"], record["data"]) == (model, "invented-5m")
     assert not any(b"/home" in content or b"/data/" in content or b"private" in content for content in files.values())
     assert ENTRIES not in files  # there is no dataset on the Hub to name
@@ -151,6 +151,13 @@ def test_the_model_is_chosen_by_its_name(hub, model, tmp_path):
     write(tmp_path, novelty(2, model))
     push_results(tmp_path, model, benchmark=DATASET, progress=False)
     assert figures_of(model)["novelty (dna)", DATASET, "AUROC"] == pytest.approx(0.84)
+
+
+def test_results_of_several_revisions_are_not_put_on_one_card(hub, model, tmp_path):
+    write(tmp_path, knn(0, "mine"), replace(novelty(0, "mine"), model_revision="older"))
+    with pytest.raises(OutputError, match=r"of several revisions of it, .* \(knn-genus-unseen\), older \(novelty\)"):
+        push_results(tmp_path, model, progress=False)
+    assert len(hub.history(model, "model")) == 2
 
 
 def test_what_is_not_there_is_said(hub, repo_id, model, tmp_path):
