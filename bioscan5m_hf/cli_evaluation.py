@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .cli_models import Device, Dtype, Precision, Revision
+
+
+if TYPE_CHECKING:
+    from .evaluation.task import Task
 
 
 class Preprocessing(StrEnum):
@@ -84,7 +88,10 @@ def evaluate(
     how: dict[str, Any] = {"queries": queries, "modality": modality}
     how |= {"package": package, "data_revision": data_revision, "again": again, "cache": cache, "part": part}
     loading = (revision, device or processes.device or None, dtype.value)
-    for name, chosen, model in _models(models or [], references, tasks, loading, preprocessing.value, data, tell):
+    compared = _of_references(tasks, modality) if references else []
+    if references and not compared:
+        tell("reference lines: left out, they are of barcodes")
+    for name, chosen, model in _models(models or [], compared, tasks, loading, preprocessing.value, data, tell):
         tell(name)
         used = given if isinstance(chosen, str) else {task: given[task] for task in chosen if task in given}
         evaluate_model(
@@ -155,27 +162,39 @@ def parse_settings(given: Sequence[str]) -> dict[str, dict[str, str]]:
 
 def _models(
     models: Sequence[str],
-    references: bool,
+    compared: Sequence[Task],
     tasks: str,
     loading: tuple[str | None, Any, str],
     preprocessing: str,
     data: str,
     tell: Callable[[str], object],
 ) -> Iterator[tuple[str, str | list[str], Any]]:
-    """Give each model with the tasks that it does, one loaded at a time."""
+    """Give each model with the tasks that it does, one loaded at a time; then the reference lines with theirs."""
     from .evaluation.jobs import can_do
     from .evaluation.references import LINES, REFERENCES, installed
-    from .evaluation.tasks import find_tasks
 
     for name in models:
         yield name, tasks, _opened(name, loading, preprocessing, data, REFERENCES)
-    for name in (name for name in LINES if references and name not in models):
+    for name in (name for name in LINES if compared and name not in models):
         if name in REFERENCES and name.endswith("blast") and not installed():
             tell(f"{name}: left out, BLAST+ is not installed")
             continue
         model = _opened(name, (None, *loading[1:]), preprocessing, data, REFERENCES)
-        if chosen := [task.name for task in find_tasks(tasks) if can_do(model, task, "dna")]:
+        if chosen := [task.name for task in compared if can_do(model, task, "dna")]:
             yield name, chosen, model
+
+
+def _of_references(tasks: str, modality: str | None) -> list[Task]:
+    """Give the tasks that reference lines are measured by: those that are asked of barcodes."""
+    from .evaluation.task import MODALITIES
+    from .evaluation.tasks import find_tasks
+
+    if modality not in (None, "dna"):
+        return []
+    words = [word.strip() for word in tasks.split(",")]
+    others = [word for word in words if word in MODALITIES and word != "dna"]
+    wanted = [word for word in words if word not in others]
+    return list(find_tasks(wanted)) if any(wanted) else []
 
 
 def _opened(

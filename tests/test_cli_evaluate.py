@@ -117,6 +117,17 @@ def test_every_reference_line_is_measured_and_said_where_it_cannot(dataset, tmp_
     assert "reference:megablast: left out, BLAST+ is not installed" in shown
 
 
+def test_reference_lines_are_of_barcodes_only(dataset, tmp_path):
+    out = tmp_path / "out"
+    words = ("evaluate", "--references", "--data", dataset, "--out", out, "--cache", tmp_path / "cache")
+    left_out = "reference lines: left out, they are of barcodes"
+    assert left_out in run(*words, "--tasks", "image")
+    assert left_out in run(*words, "--tasks", KNN, "--modality", "image")
+    assert not out.exists()
+    assert left_out not in run(*words, "--tasks", "image,knn-genus-unseen", "--queries", 5)
+    assert {read_result(path).task for path in out.glob("*.json")} == {"knn-genus-unseen"}
+
+
 @pytest.mark.skipif(not installed(), reason="BLAST+ is not installed")
 def test_alignment_finds_the_nearest_key(dataset, tmp_path):
     made = evaluate_model(REFERENCES["reference:megablast"](), KNN, dataset, cache=tmp_path)
