@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -61,10 +61,9 @@ class Thresholds:
             read: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
             if read.pop("format") != _FORMAT:
                 raise ValueError("another format")
-            ranks = {}
-            for rank, given in read.pop("ranks").items():
-                curve = tuple(Bin(**one) for one in given.pop("curve"))
-                ranks[check_rank(rank)] = RankThreshold(**given, curve=curve)
+            ranks = {check_rank(rank): _threshold_of(given) for rank, given in read.pop("ranks").items()}
+            if not all(isinstance(text, str) for text in dict(read.get("origin", {})).values()):
+                raise ValueError("its origin is no mapping of texts")
             return cls(ranks=ranks, **read)
         except FileNotFoundError as error:
             raise Bioscan5mError(f"there is no {path}: make it with `bioscan5m calibrate`") from error
@@ -117,6 +116,17 @@ class Thresholds:
             scores: shape (n,).
         """
         return self.ranks[rank].accepts(scores) if rank in self.ranks else np.zeros(len(scores), bool)
+
+
+def _threshold_of(given: dict[str, Any]) -> RankThreshold:
+    """Read what is known of one rank; the file may come from the Hub, so its values are looked at."""
+    curve = tuple(Bin(**one) for one in given.pop("curve"))
+    found = RankThreshold(**given, curve=curve)
+    counts = (found.asked, found.accepted, found.right, *(number for one in curve for number in astuple(one)))
+    numbers = counts if found.threshold is None else (found.threshold, *counts)
+    if not all(isinstance(number, int | float) for number in numbers) or any(one.count < 1 for one in curve):
+        raise ValueError("something else than numbers, or an empty bin")
+    return found
 
 
 def choose_thresholds(

@@ -152,8 +152,39 @@ def test_of_a_models_own_thresholds_the_first_that_fit_are_taken(tmp_path):
         choose_thresholds(own, tmp_path, ORIGIN | {"weights": "x"}, "classifier")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', '{"format": 1, "ranks": {"tribe": {"curve": []}}}'])
+WHOLE = json.dumps(
+    {
+        "format": 1,
+        "mode": "classifier",
+        "share": 0.9,
+        "origin": {"model": "tiny"},
+        "ranks": {
+            "genus": {
+                "threshold": 0.5,
+                "asked": 9,
+                "accepted": 8,
+                "right": 7,
+                "curve": [{"low": 0.25, "high": 1.0, "count": 9, "right": 7}],
+            }
+        },
+    }
+)
+DAMAGE = {
+    "0.5": '"0.5"',
+    "0.25": "null",
+    '"count": 9': '"count": 0',
+    '"tiny"': "1",
+    "genus": "tribe",
+    '"asked": 9,': "",
+}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"format": 2}', *(WHOLE.replace(good, bad) for good, bad in DAMAGE.items())]
+)
 def test_damaged_files_say_so(tmp_path, text):
+    (tmp_path / "whole.json").write_text(WHOLE)
+    assert Thresholds.load(tmp_path / "whole.json").ranks["genus"].threshold == 0.5
     (tmp_path / "t.json").write_text(text)
     with pytest.raises(Bioscan5mError, match=r"t\.json holds no thresholds"):
         Thresholds.load(tmp_path / "t.json")
