@@ -196,6 +196,7 @@ def test_what_is_converted_is_loaded_by_stock_transformers(parity, tmp_path):
     [
         ({"kmer_size": 6}, r"it holds 4-mers \(258 ids\), and kmer_size=6 was given"),
         ({"heads": 12}, "it has 2 attention heads a layer, and heads=12 was given"),
+        ({"labels": ["Aus bus"]}, "it is not fine-tuned"),
     ],
 )
 def test_arguments_that_do_not_fit_the_file_are_refused(parity, arguments, message):
@@ -299,6 +300,25 @@ def test_a_checkpoint_with_parts_missing_is_refused(parity, tmp_path, file, pref
     torch.save({"model": state}, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match=message):
         load_original(tmp_path / "x.pt", heads=2)
+
+
+@pytest.mark.parametrize(
+    ("saved", "gone"),
+    [
+        (["no", "mapping"], "nothing"),
+        ({"num_attention_heads": 0}, "nothing"),
+        ({"num_attention_heads": "two"}, "nothing"),
+        ({"num_attention_heads": 2, "hidden_act": 5}, "nothing"),
+        ({"num_attention_heads": 2}, "layer.0.intermediate.dense.bias"),
+        ({"num_attention_heads": 2}, "position_embeddings"),
+    ],
+)
+def test_what_a_checkpoint_says_of_itself_is_not_believed(parity, tmp_path, saved, gone):
+    found = read_checkpoint(parity / "barcodebert" / "original_k4.pt")["model"]
+    state = {name: value for name, value in found.items() if gone not in name}
+    torch.save({"model": state, "bert_config": saved}, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match=r"x\.pt"):
+        load_original(tmp_path / "x.pt")
 
 
 def test_a_converted_tokenizer_goes_with_the_vocabulary(parity, tmp_path):

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor
 
 from .checkpoint_barcodebert import CheckpointError, read_checkpoint
@@ -95,6 +96,8 @@ def load_original(
         first_version = "cls.predictions.bias" in state
         values = sizes(state, checkpoint.get("bert_config") or {}, heads)
         values |= kmers(state, kmer_size, first_version)
+        if labels is not None and not fine_tuned:
+            raise CheckpointError("it has no classes for labels=: it is not fine-tuned (base_model.*); leave them out")
         if fine_tuned:
             state, extra = as_classifier(state, values["kmer_size"], labels, rank)
         elif first_version:
@@ -109,6 +112,9 @@ def load_original(
         fill(model, state)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
+    except (ArithmeticError, AttributeError, LookupError, StrictDataclassError, TypeError, ValueError) as error:
+        found = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise CheckpointError(f"{path} is damaged, or none of the three formats ({found})") from error
     return model
 
 
