@@ -38,7 +38,8 @@ class Bench:
         embedded: its vectors.
         identity: name and revision of the model.
         revision: of the dataset.
-        pretrain_bins: BINs of the split `pretrain`, None where there is no such split.
+        pretrain_bins: BINs of the split `pretrain`, and of the splits that the model was pretrained on where these are
+            others; as far as the dataset has them.
         processes: that embed together.
     """
 
@@ -47,7 +48,7 @@ class Bench:
     embedded: Embedded
     identity: Mapping[str, str]
     revision: str
-    pretrain_bins: pa.Array | None
+    pretrain_bins: Mapping[str, pa.Array]
     processes: Processes
 
     @classmethod
@@ -78,7 +79,7 @@ class Bench:
         answers = _answers(embedded, jobs, first)
         said = identity(model, answers) if answers is not None else _named(model)
         store.model = said | {"settings": digest(dict(settings_of(model)))}
-        return cls(model, source, embedded, said, revision, _bins(source), processes)
+        return cls(model, source, embedded, said, revision, _bins(source, pretrained_on(model)), processes)
 
     def record(self, job: Job, queries: int | None) -> dict[str, Any]:
         """Give what a record says before anything is measured, and the key that tells whether it has been."""
@@ -97,6 +98,7 @@ class Bench:
             "seed": job.task.seed,
         }
         chosen = [dict(job.settings), dict(settings_of(self.model)), queries, *self._package(job).values()]
+        chosen += [splits for splits in self.pretrain_bins if splits != "pretrain"]
         return record | {"key": digest(record, chosen)}
 
     def fill(self, job: Job, queries: int | None) -> None:
@@ -188,10 +190,17 @@ def _named(model: object) -> dict[str, str]:
     return {"name": str(name), "revision": str(getattr(model, "revision", None) or "not told")}
 
 
-def _bins(source: Source) -> pa.Array | None:
-    """Give the BINs of the split `pretrain`; no other column of it is read."""
-    if "pretrain" not in source.files or "dna_bin" not in source.features:
-        return None
-    tables = (table for file in source.files["pretrain"] for table in read_tables(str(file), ["dna_bin"]))
+def _bins(source: Source, seen: Sequence[str]) -> dict[str, pa.Array]:
+    """Give the BINs of the split `pretrain`, and of those that a model has seen; no other column is read."""
+    if "dna_bin" not in source.features:
+        return {}
+    wanted = [tuple(split for split in SPLIT_NAMES if split in some and split in source.files)
+              for some in (("pretrain",), seen)]  # fmt: skip
+    return {"+".join(splits): _bins_of(source, splits) for splits in dict.fromkeys(wanted) if splits}
+
+
+def _bins_of(source: Source, splits: Sequence[str]) -> pa.Array:
+    files = (file for split in splits for file in source.files[split])
+    tables = (table for file in files for table in read_tables(str(file), ["dna_bin"]))
     found = pa.chunked_array([table["dna_bin"].unique() for table in tables], pa.string())
     return pc.unique(found.drop_null())

@@ -17,10 +17,11 @@ Mask = npt.NDArray[np.bool_]
 Names: TypeAlias = pa.Array | pa.ChunkedArray | Sequence[str | None]
 
 STRATA = ("Linnaean", "placeholder", "BIN in pretrain", "BIN not in pretrain")
-"""Barcodes are disjoint between splits, BINs are not; placeholder species were often named from the barcode."""
+"""Barcodes are disjoint between splits, BINs are not; placeholder species were often named from the barcode. A model
+that was pretrained on other splits has strata of their BINs beside these: those of one name hold the same rows."""
 
 
-def strata(species: Names, dna_bin: Names | None = None, pretrain_bins: Names | None = None) -> dict[str, Mask]:
+def strata(species: Names, dna_bin: Names | None = None, bins: Mapping[str, Names] | None = None) -> dict[str, Mask]:
     """Tell which specimens belong to which stratum; the strata of one kind exclude each other.
 
     A specimen without a species is neither Linnaean nor a placeholder, one without a BIN in neither of the other two.
@@ -28,8 +29,8 @@ def strata(species: Names, dna_bin: Names | None = None, pretrain_bins: Names | 
     Args:
         species: species of each specimen, None where it has none; shape (n,).
         dna_bin: its Barcode Index Number, shape (n,).
-        pretrain_bins: the BINs that occur in the rows that the model was pretrained on, in any order; None where
-            they are not known, which leaves the two strata of BINs out.
+        bins: splits that models are pretrained on, such as `pretrain` or `pretrain+train` → the BINs that occur in
+            their rows, in any order; None where they are not known, which leaves the strata of BINs out.
 
     Returns:
         Name of the stratum → whether each specimen belongs to it, shape (n,).
@@ -38,7 +39,7 @@ def strata(species: Names, dna_bin: Names | None = None, pretrain_bins: Names | 
         ValueError: columns of different lengths.
 
     Examples:
-        >>> found = strata(["Apis mellifera", "Apis sp. 3"], ["BOLD:AAA1", None], ["BOLD:AAA1"])
+        >>> found = strata(["Apis mellifera", "Apis sp. 3"], ["BOLD:AAA1", None], {"pretrain": ["BOLD:AAA1"]})
         >>> {name: mask.tolist() for name, mask in found.items()}["BIN in pretrain"]
         [True, False]
         >>> list(strata(["Apis mellifera"]))
@@ -48,13 +49,15 @@ def strata(species: Names, dna_bin: Names | None = None, pretrain_bins: Names | 
     binomina = [name for name in names.unique().to_pylist() if name and is_linnaean(name)]
     linnaean = np.asarray(pc.is_in(names, pa.array(binomina, pa.string())))
     found = {"Linnaean": linnaean, "placeholder": np.asarray(pc.is_valid(names)) & ~linnaean}
-    if dna_bin is None or pretrain_bins is None:
+    if dna_bin is None or bins is None:
         return found
-    bins = _whole(dna_bin)
-    if len(bins) != len(names):
-        raise ValueError(f"{len(names)} species and {len(bins)} BINs: give one of each for every specimen")
-    known = np.asarray(pc.is_in(bins, _whole(pretrain_bins).drop_null()))
-    return found | {"BIN in pretrain": known, "BIN not in pretrain": np.asarray(pc.is_valid(bins)) & ~known}
+    own = _whole(dna_bin)
+    if len(own) != len(names):
+        raise ValueError(f"{len(names)} species and {len(own)} BINs: give one of each for every specimen")
+    for splits, seen in bins.items():
+        known = np.asarray(pc.is_in(own, _whole(seen).drop_null()))
+        found |= {f"BIN in {splits}": known, f"BIN not in {splits}": np.asarray(pc.is_valid(own)) & ~known}
+    return found
 
 
 def parts(name: str, masks: Mapping[str, Mask], size: int) -> dict[str, Mask]:
