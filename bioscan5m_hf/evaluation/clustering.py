@@ -46,6 +46,9 @@ class Clustering:
         sample: specimens whose silhouettes are averaged.
         drawn: specimens of the scatter plot, at most; 0 for no plot.
 
+    Raises:
+        ValueError: another way with missing names, or no seed.
+
     Examples:
         >>> Clustering(Reduction("pca")).seeds
         (0, 1, 2)
@@ -57,6 +60,12 @@ class Clustering:
     height: float | None = None
     sample: int = 5000
     drawn: int = 5000
+
+    def __post_init__(self) -> None:
+        if self.missing not in ("leave_out", "class"):
+            raise ValueError(f"missing is {self.missing!r}: use 'leave_out' or 'class'")
+        if not self.seeds:
+            raise ValueError("seeds are none: give one or more")
 
     def used_seeds(self) -> tuple[int, ...]:
         """Give the seeds that make a difference: all, or the first where nothing is random."""
@@ -267,7 +276,7 @@ def _settings(how: Clustering, unique: bool) -> dict[str, Any]:
         "missing names": how.missing,
         "height": how.height,
         "silhouette": f"mean over at most {how.sample} specimens, each compared with all",
-        "specimens": "the first of each barcode, N at its end stripped" if unique else "all",
+        "specimens": "the first of each barcode, N at its end stripped" if unique else "all that were prepared",
     }
 
 

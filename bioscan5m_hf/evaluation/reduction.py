@@ -55,6 +55,11 @@ class Reduction:
         """Whether another seed gives another result."""
         return self.method == "umap"
 
+    @property
+    def least(self) -> int:
+        """Fewest embeddings that can be reduced."""
+        return max(self.neighbours, self.dimensions + 1) + 1 if self.method == "umap" else 1
+
     def reduce(self, embeddings: npt.NDArray[np.floating], seed: int = 0) -> Floats:
         """Reduce embeddings, float32 of shape (n, dimensions).
 
@@ -85,11 +90,10 @@ class Reduction:
             from umap import UMAP
         except ImportError as error:
             raise Bioscan5mError("umap-learn is not installed: pip install 'bioscan5m-hf[eval]'") from error
-        least = max(self.neighbours, self.dimensions + 1)  # the spectral start needs as many vectors and one more
-        if len(embeddings) <= least:
+        if len(embeddings) < self.least:  # the spectral start needs as many vectors and one more
             raise ValueError(
-                f"UMAP to {self.dimensions} dimensions with {self.neighbours} neighbours needs more than {least} "
-                f"specimens, not {len(embeddings)}: choose fewer of them, or the reduction 'pca' or 'none'"
+                f"UMAP to {self.dimensions} dimensions with {self.neighbours} neighbours needs more than "
+                f"{self.least - 1} specimens, not {len(embeddings)}: choose fewer of them, or the reduction 'pca' or 'none'"
             )
         settings = {"n_components": self.dimensions, "n_neighbors": self.neighbours, "min_dist": self.min_dist}
         umap = UMAP(**settings, metric=self.metric, random_state=seed, n_jobs=1)

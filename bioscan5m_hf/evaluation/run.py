@@ -31,7 +31,7 @@ class Run:
         modality: what is embedded.
         embedded: the model's vectors of the dataset.
         model: what is measured.
-        pretrain_bins: BINs of the split `pretrain`, None where the dataset has no such split.
+        pretrain_bins: splits that models are pretrained on → their BINs, see `strata`.
         queries_at_most: queries that are asked, drawn at random; None for all.
     """
 
@@ -42,7 +42,7 @@ class Run:
     modality: str
     embedded: Embedded
     model: Any
-    pretrain_bins: pa.Array | None = None
+    pretrain_bins: Mapping[str, pa.Array] | None = None
     queries_at_most: int | None = None
 
     def part(self, splits: Sequence[str]) -> Specimens:
@@ -60,7 +60,12 @@ class Run:
         Args:
             places: of specimens that can be asked.
             most: that the task itself wants.
+
+        Raises:
+            ValueError: a negative number.
         """
+        if most is not None and most < 0:
+            raise ValueError(f"queries is {most}: use a number from 1, or 0 for all")
         wanted = min((limit for limit in (most, self.queries_at_most) if limit is not None), default=len(places))
         if len(places) <= wanted:
             return places

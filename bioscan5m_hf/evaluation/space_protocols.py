@@ -28,13 +28,18 @@ from .tasks import find_task
 
 
 def zero_shot_clustering(run: Run) -> Outcome:
-    """Cluster the queries; the height for an unknown number of clusters is chosen on the splits for tuning."""
+    """Cluster the queries; the height for an unknown number of clusters is chosen on the splits for tuning.
+
+    Where these hold too few specimens to be reduced alike, there is no height.
+    """
     chosen = dict(run.settings)
+    if chosen["fusion"] not in ("unit", "standardised"):
+        raise ValueError(f"fusion is {chosen['fusion']!r}: use 'unit' or 'standardised'")
     names = ("method", "dimensions", "neighbours", "min_dist", "metric")
     reduction = Reduction(**{name: chosen[name] for name in names})
     how = Clustering(reduction, seeds=chosen["seeds"], missing=chosen["missing"])
     queries, tuning = run.queries(), run.part(run.task.tune).named("species")
-    if chosen["unknown_k"] and len(tuning) > 2:
+    if chosen["unknown_k"] and len(tuning) >= max(3, reduction.least):
         height = best_height(_fused(run, tuning), tuning.column("species"), how=how)
         how = replace(how, height=height)
     found = cluster(_fused(run, queries), queries.labels(), how=how)

@@ -274,6 +274,26 @@ def test_a_model_that_cannot_do_a_task_says_so(data, tmp_path):
         evaluate_model(Counts(), "knn-genus-unseen", "nowhere", cache=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("task", "name", "value", "message"),
+    [("zero-shot-clustering", "missing", "leave", "missing is 'leave': use 'leave_out' or 'class'"),
+     ("zero-shot-clustering", "fusion", "published", "fusion is 'published': use 'unit' or 'standardised'"),
+     ("zero-shot-clustering", "seeds", (), "seeds are none"),
+     ("robustness", "queries", -3, "queries is -3: use a number from 1, or 0 for all")],
+)  # fmt: skip
+def test_settings_that_mean_nothing_are_refused(data, tmp_path, task, name, value, message):
+    with pytest.raises((TaskError, ValueError), match=message):
+        evaluate_model(Counts(), task, data, settings={task: {name: value}}, cache=tmp_path)
+
+
+def test_too_few_specimens_to_choose_a_height_on_leave_an_unknown_number_of_clusters_out(data, tmp_path):
+    few = changed(data, tmp_path / "few", val=lambda table: table.slice(0, 4), val_unseen=lambda table: table[:3])
+    settings = {"zero-shot-clustering": {"neighbours": 5, "dimensions": 8, "seeds": (0,)}}
+    found = evaluate_model(Counts(), "zero-shot-clustering", few, settings=settings, cache=tmp_path)[0]
+    assert found.settings["height"] is None
+    assert not any("unknown k" in name for name in found.scores)
+
+
 def test_queries_at_most_are_drawn_alike_and_said(data, tmp_path):
     runs = [
         evaluate_model(Chance(), "knn-genus-unseen,knn-genus-left-out-species", data, queries=9, cache=tmp_path)
@@ -378,6 +398,24 @@ def test_a_model_that_does_not_say_what_it_has_seen_is_said_not_to(data, tmp_pat
 
     for encoder, told in ((Silent(), ("not declared",)), (Plain(), ("pretrain",)), (Counts(), ())):
         assert evaluate_model(encoder, "knn-genus-unseen", data, cache=tmp_path)[0].pretrained_on == told
+
+
+def test_bins_of_the_splits_that_a_model_has_seen_make_strata_beside_those_of_pretrain(data, tmp_path):
+    class Seen(Counts):
+        pretrained_on = ("pretrain", "train", "pool.parquet")
+
+    source, out, cache = open_data(data), tmp_path / "out", tmp_path / "cache"
+    one = evaluate_model(Counts(), "knn-genus-unseen", data, out, cache=cache)[0]
+    other = evaluate_model(Seen(), "knn-genus-unseen", data, out, cache=cache)[0]  # no "done before"
+    bins = set(read_specimens(source, ["pretrain", "train"]).column("dna_bin").drop_null().to_pylist())
+    queries = read_specimens(source, ["test_unseen"]).with_barcode().one_per_barcode().named("genus")
+    known = [name in bins for name in queries.column("dna_bin").drop_null().to_pylist()]
+    for part, count in (("BIN in pretrain+train", sum(known)), ("BIN not in pretrain+train", known.count(False))):
+        name = f"genus/test_unseen, {part}/micro"
+        assert name not in one.scores
+        assert (other.scores[name].n if count else 0) == count
+    name = "genus/test_unseen, BIN not in pretrain/micro"
+    assert one.scores[name] == other.scores[name]
 
 
 class Together(Counts):
