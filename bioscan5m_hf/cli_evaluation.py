@@ -85,6 +85,7 @@ def evaluate(
     processes = Processes.launched()
     tell = _quiet if processes.rank else say
     given = parse_settings(settings or [])
+    _check_settings(given, tasks)
     how: dict[str, Any] = {"queries": queries, "modality": modality}
     how |= {"package": package, "data_revision": data_revision, "again": again, "cache": cache, "part": part}
     loading = (revision, device or processes.device or None, dtype.value)
@@ -93,7 +94,7 @@ def evaluate(
         tell("reference lines: left out, they are of barcodes")
     for name, chosen, model in _models(models or [], compared, tasks, loading, preprocessing.value, data, tell):
         tell(name)
-        used = given if isinstance(chosen, str) else {task: given[task] for task in chosen if task in given}
+        used = {task: values for task, values in given.items() if _does(model, task, chosen)}
         evaluate_model(
             model, chosen, data, out, settings=used, progress=True, say=lambda text: tell(f"  {text}"), **how
         )
@@ -158,6 +159,24 @@ def parse_settings(given: Sequence[str]) -> dict[str, dict[str, str]]:
             raise ValueError(f"--set {text}: write TASK.SETTING=VALUE, such as knn-genus-unseen.k=5")
         found.setdefault(task, {})[setting] = value
     return found
+
+
+def _check_settings(given: Mapping[str, object], tasks: str) -> None:
+    from .evaluation.tasks import find_task, find_tasks
+
+    asked = [task.name for task in find_tasks(tasks)]
+    for name in given:
+        if find_task(name).name not in asked:
+            raise ValueError(f"--set {name}: this task is none of those that are asked for ({', '.join(asked)})")
+
+
+def _does(model: object, name: str, chosen: str | list[str]) -> bool:
+    """Tell whether a model does a task; of several models not all do the same."""
+    from .evaluation.jobs import can_do
+    from .evaluation.tasks import find_task
+
+    task = find_task(name)
+    return (isinstance(chosen, str) or name in chosen) and any(can_do(model, task, each) for each in task.modalities)
 
 
 def _models(

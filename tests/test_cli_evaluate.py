@@ -137,6 +137,18 @@ def test_alignment_finds_the_nearest_key(dataset, tmp_path):
     assert made[0].counts["queries without a hit"] < made[0].counts["queries"]
 
 
+@pytest.mark.skipif(not installed(), reason="BLAST+ is not installed")
+def test_settings_are_of_the_models_that_do_the_task(dataset, tmp_path):
+    out = tmp_path / "out"
+    run("evaluate", "reference:megablast", "reference:4-mers", "--data", dataset, "--tasks", "dna", "--queries", 9,
+        "--set", "zero-shot-clustering.method=none", "--set", "robustness.damages=indel", "--out", out,
+        "--cache", tmp_path / "cache")  # fmt: skip
+    found = {(one.model, one.task): one for one in map(read_result, out.glob("*.json"))}
+    assert ("reference:megablast", "knn-genus-unseen") in found
+    clustered = found["reference:4-mers", "zero-shot-clustering"]
+    assert clustered.settings["reduction"] == {"method": "none"}
+
+
 def test_what_is_wrong_is_said(dataset, tmp_path):
     with pytest.raises(ValueError, match="name a model, or say --references"):
         run("evaluate", "--data", dataset)
@@ -145,6 +157,8 @@ def test_what_is_wrong_is_said(dataset, tmp_path):
     for wrong in ("k=5", "knn-genus-unseen.k", ".k=5"):
         with pytest.raises(ValueError, match=r"write TASK.SETTING=VALUE"):
             run("evaluate", "reference:random", "--data", dataset, "--set", wrong)
+    with pytest.raises(ValueError, match="--set novelty: this task is none of those that are asked for"):
+        run("evaluate", "reference:random", "--data", dataset, "--tasks", KNN, "--set", "novelty.k=5")
     with pytest.raises(ValueError, match="no setting 'neighbours': use some of k, weights"):
         run("evaluate", "reference:random", "--data", dataset, "--set", "knn-genus-unseen.neighbours=5")
 

@@ -93,7 +93,8 @@ class Reduction:
         if len(embeddings) < self.least:  # the spectral start needs as many vectors and one more
             raise ValueError(
                 f"UMAP to {self.dimensions} dimensions with {self.neighbours} neighbours needs more than "
-                f"{self.least - 1} specimens, not {len(embeddings)}: choose fewer of them, or the reduction 'pca' or 'none'"
+                f"{self.least - 1} specimens, not {len(embeddings)}: choose fewer of them, or the reduction 'pca' or "
+                "'none'"
             )
         settings = {"n_components": self.dimensions, "n_neighbors": self.neighbours, "min_dist": self.min_dist}
         umap = UMAP(**settings, metric=self.metric, random_state=seed, n_jobs=1)
