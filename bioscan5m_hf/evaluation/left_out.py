@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .fusion import unit
 from .intervals import resampled
 from .labels import codes_of
 from .search import Search
@@ -178,9 +179,9 @@ def nearest_key(
         >>> nearest_key(np.array([[1, 0], [0, 1], [1, 0.1]], np.float32), np.array([0, 1]), np.array([2])).tolist()
         [0]
     """
-    unit = _unit(embeddings)
+    vectors = unit(embeddings)
     parts = [queries[start : start + _QUERIES_AT_ONCE] for start in range(0, len(queries), _QUERIES_AT_ONCE)]
-    return np.concatenate([keys[(unit[part] @ unit[keys].T).argmax(axis=1)] for part in parts])
+    return np.concatenate([keys[(vectors[part] @ vectors[keys].T).argmax(axis=1)] for part in parts])
 
 
 def resampled_species(
@@ -217,9 +218,3 @@ def mean_over_groups(right: npt.NDArray[np.bool_], group: pa.Array) -> float:
     """
     codes = codes_of(group)
     return float((np.bincount(codes, weights=right) / np.bincount(codes)).mean())
-
-
-def _unit(embeddings: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    length = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    unit: npt.NDArray[np.float32] = (embeddings / np.maximum(length, 1e-12)).astype(np.float32)
-    return unit

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..dna import Region, base_codes
 from ..dna.arrays import Barcodes
 from ..dna.region import CODON
+from .fusion import unit
 
 
 Floats = npt.NDArray[np.float32]
@@ -80,7 +81,7 @@ class Places:
         Args:
             barcodes: n strings.
         """
-        return _unit((departures(self.region, base_codes(barcodes)) - self.mean) @ self.axes)
+        return unit((departures(self.region, base_codes(barcodes)) - self.mean) @ self.axes)
 
 
 def departures(region: Region, codes: npt.NDArray[np.integer]) -> Floats:
@@ -98,9 +99,4 @@ def departures(region: Region, codes: npt.NDArray[np.integer]) -> Floats:
     placed = region.place(codes)
     known = (placed < _BASES)[:, :, None]
     found = (placed[:, :, None] == np.arange(_BASES)) - region.share * known
-    return _unit((found * weight).reshape(len(codes), -1).astype(np.float32))
-
-
-def _unit(vectors: npt.NDArray[np.floating]) -> Floats:
-    unit: Floats = (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)).astype(np.float32)
-    return unit
+    return unit((found * weight).reshape(len(codes), -1).astype(np.float32))
