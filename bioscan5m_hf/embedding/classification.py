@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from .classifier import BarcodeClassifier, softmax
 from .files import BARCODE, PROCESSID
 from .lineage import Groups
-from .naming import Evidence, check_columns, lineage_columns, ranks_up, read_strands, supported
+from .naming import (
+    Evidence,
+    check_columns,
+    lineage_columns,
+    ranks_below,
+    ranks_up,
+    read_strands,
+    supported,
+    supported_below,
+)
 from .quality import CHECKS, prepare
 from .thresholds import Mode, Thresholds, choose_thresholds
 
@@ -53,6 +62,8 @@ class Classification:
         self.classifier.choose_head(self.rank)
         groups = {rank: self.classifier.groups(rank) for rank in ranks_up(self.rank)}
         self.groups: dict[str, Groups] = {rank: found for rank, found in groups.items() if found.names}
+        self.below: dict[str, Groups] = {}
+        self._asked: dict[str, NDArray[np.int64]] = {}
         self.block = min(8192, max(64, BLOCK_SCORES // self.classifier.width))
         self.allowed = self.classifier.allowed(self.within) if self.within else None
 
@@ -67,6 +78,9 @@ class Classification:
         """
         folder = self.classifier.folder
         self.thresholds, reason = choose_thresholds(thresholds, folder, self.origin, self.mode)
+        found = {rank: self.classifier.groups(rank) for rank in ranks_below(self.rank, self.thresholds)}
+        self.below = {rank: groups for rank, groups in found.items() if groups.names}
+        self._asked = {rank: self._asked_of(rank, groups.names) for rank, groups in self.below.items()}
         return reason
 
     @property
@@ -108,7 +122,7 @@ class Classification:
         Args:
             rows: scores, shape (n, classes).
         """
-        return self._evidence(*self._sums(rows))
+        return self._evidence(self.groups, *self._sums(self.groups, rows))
 
     def names(self, batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
         """Name the reads of a batch: a row for each read and candidate, in the order of the reads.
@@ -117,9 +131,10 @@ class Classification:
             batch: with `processid` and `dna_barcode`.
         """
         prepared, logits = read_strands(self, prepare(batch.column(BARCODE), self.k))
-        sums, inside = self._sums(logits)
-        evidence = self._evidence(sums, inside)
-        deepest = supported(evidence, self.thresholds, len(logits))
+        groups = self.below | self.groups
+        sums, inside = self._sums(groups, logits)
+        evidence = self._evidence(groups, sums, inside)
+        sources = self._sources(evidence, len(logits))
         best = most_probable(sums[self.rank], self.top)
         row_of = {int(place): row for row, place in enumerate(np.flatnonzero(prepared.usable))}
         ids, checks = batch.column(PROCESSID).to_pylist(), check_columns(prepared)
@@ -130,9 +145,15 @@ class Classification:
                 yield {**common, "place": 1}
                 continue
             common["probability_within"] = float(inside[row])
-            common |= self._name(evidence, int(deepest[row]), row)
+            common |= self._name(evidence, sources[row], row)
             for candidate in self._candidates(sums[self.rank][row], best[row]):
                 yield {**common, **candidate}
+
+    def _asked_of(self, rank: str, names: Sequence[str]) -> NDArray[np.int64]:
+        """Tell to which name at the asked rank each name of a narrower one belongs, -1 where that is not known."""
+        code = {name: place for place, name in enumerate(self.groups[self.rank].names)}
+        above = (self.classifier.lineages.above(rank, name).get(self.rank, "") for name in names)
+        return np.array([code.get(name, -1) for name in above], np.int64)
 
     def _candidates(self, probabilities: NDArray[np.float32], best: NDArray[np.int64]) -> Iterator[dict[str, Any]]:
         names = self.groups[self.rank].names
@@ -141,29 +162,43 @@ class Classification:
             if place == 1 or probability > 0:
                 yield {"place": place, "candidate": names[code], "candidate_probability": probability}
 
-    def _sums(self, logits: NDArray[np.float32]) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
+    def _sources(self, evidence: Mapping[str, Evidence], reads: int) -> list[str | None]:
+        """Tell which rank's threshold each read reaches: the narrowest; it may be narrower than the asked one."""
+        own = {rank: evidence[rank] for rank in self.groups}
+        below = {rank: (evidence[rank], self._asked[rank][evidence[rank].codes]) for rank in self.below}
+        first = supported_below(below, own[self.rank], self.thresholds)
+        deepest = supported(own, self.thresholds, reads)
+        at = np.where(first >= 0, first, np.where(deepest >= 0, deepest + len(below), -1))
+        ranks = (*below, *own)
+        return [ranks[place] if place >= 0 else None for place in at]
+
+    def _sums(
+        self, groups: Mapping[str, Groups], logits: NDArray[np.float32]
+    ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
         """Sum probabilities upward, and tell which share of the unrestricted ones the allowed classes hold."""
         probabilities = softmax(logits, self.allowed)
         everything = np.ones(len(logits), np.float32)
         inside = everything if self.allowed is None else softmax(logits)[:, self.allowed].sum(axis=1)
-        return {rank: groups.sums(probabilities) for rank, groups in self.groups.items()}, inside
+        return {rank: one.sums(probabilities) for rank, one in groups.items()}, inside
 
-    def _evidence(self, sums: Mapping[str, NDArray[np.float32]], inside: NDArray[np.float32]) -> dict[str, Evidence]:
+    def _evidence(
+        self, groups: Mapping[str, Groups], sums: Mapping[str, NDArray[np.float32]], inside: NDArray[np.float32]
+    ) -> dict[str, Evidence]:
         """Give the best names with their probabilities among all classes: a restriction makes no name surer."""
         found = {}
-        for rank, groups in self.groups.items():
+        for rank, one in groups.items():
             codes = sums[rank].argmax(axis=1)
-            found[rank] = Evidence(groups.names, codes, sums[rank][np.arange(len(codes)), codes] * inside)
+            found[rank] = Evidence(one.names, codes, sums[rank][np.arange(len(codes)), codes] * inside)
         return found
 
-    def _name(self, evidence: Mapping[str, Evidence], deepest: int, row: int) -> dict[str, Any]:
+    def _name(self, evidence: Mapping[str, Evidence], source: str | None, row: int) -> dict[str, Any]:
         """Give the name at the deepest rank that is supported, with its lineage; nothing where none is."""
-        if deepest < 0 or self.thresholds is None:
+        if source is None or self.thresholds is None:
             return {}
-        rank = list(evidence)[deepest]
+        rank = source if source in self.groups else self.rank
         found = evidence[rank]
         name, probability = found.names[found.codes[row]], float(found.scores[row])
-        share = self.thresholds.ranks[rank].share_right(probability)
+        share = self.thresholds.ranks[source].share_right(float(evidence[source].scores[row]))
         lineage = self.classifier.lineages.above(rank, name)
         return {**lineage, "rank": rank, "name": name, "probability": probability, "share_right": share}
 

@@ -14,7 +14,16 @@ from .alignment import compare
 from .encoder import BarcodeEncoder
 from .files import BARCODE, PROCESSID
 from .keys import KeySet
-from .naming import Evidence, check_columns, lineage_columns, ranks_up, read_strands, supported
+from .naming import (
+    Evidence,
+    check_columns,
+    lineage_columns,
+    ranks_below,
+    ranks_up,
+    read_strands,
+    supported,
+    supported_below,
+)
 from .neighbours import TIE, TIE_OF_16_BITS, Nearest, search
 from .quality import CHECKS, prepare
 from .thresholds import Mode, Thresholds, choose_thresholds
@@ -126,9 +135,10 @@ class Matching:
         prepared, vectors = read_strands(self, prepare(batch.column(BARCODE), self.k))
         usable = np.flatnonzero(prepared.usable)
         reads = prepared.barcodes.take(pa.array(usable))
-        overall, found = self._search(vectors, self.ranks)
-        deepest = supported(self._evidence(found), self.thresholds, len(usable))
-        answers = self._answers(reads.to_pylist(), overall, found, deepest)
+        below = tuple(rank for rank in ranks_below(self.rank, self.thresholds) if self.keys.names[rank])
+        overall, found = self._search(vectors, (*below, *self.ranks))
+        sources = self._sources(found, below)
+        answers = self._answers(reads.to_pylist(), overall, found, sources)
         row_of = dict(zip(usable.tolist(), answers, strict=True))
         ids, checks = batch.column(PROCESSID).to_pylist(), check_columns(prepared)
         for place, (identity, about) in enumerate(zip(ids, checks, strict=True)):
@@ -147,11 +157,26 @@ class Matching:
             evidence[rank] = Evidence(self.keys.names[rank], codes, scores)
         return evidence
 
+    def _sources(self, found: Mapping[str, Nearest], below: Sequence[str]) -> list[str | None]:
+        """Tell which rank's threshold each read reaches: the narrowest; it may be narrower than the asked one."""
+        evidence = self._evidence(found)
+        own = {rank: evidence[rank] for rank in self.ranks}
+        narrower = {}
+        for rank in below:
+            place = found[rank].place
+            codes = np.where(place >= 0, self.keys.codes[self.rank][place], -1).astype(np.int64)
+            narrower[rank] = evidence[rank], codes
+        first = supported_below(narrower, own[self.rank], self.thresholds)
+        deepest = supported(own, self.thresholds, len(first))
+        at = np.where(first >= 0, first, np.where(deepest >= 0, deepest + len(below), -1))
+        ranks = (*below, *self.ranks)
+        return [ranks[place] if place >= 0 else None for place in at]
+
     def _answers(
-        self, reads: Sequence[str], overall: Nearest, found: Mapping[str, Nearest], deepest: NDArray[np.int64]
+        self, reads: Sequence[str], overall: Nearest, found: Mapping[str, Nearest], sources: Sequence[str | None]
     ) -> list[dict[str, Any]]:
         """Say what is known of each usable read."""
-        at = [self.ranks[max(place, 0)] for place in deepest]
+        at = [source if source in self.ranks else self.rank for source in sources]
         behind = [found[rank].place[row] for row, rank in enumerate(at)]
         others = [found[rank].other[row] for row, rank in enumerate(at)]
         asked = found[self.rank]
@@ -169,8 +194,9 @@ class Matching:
                     "runner_up_processid": other[PROCESSID],
                     "runner_up_similarity": similarity,
                 }
-            if deepest[row] >= 0:
+            if source := sources[row]:
                 answer |= self._name(rank, own, float(found[rank].similarity[row]))
+                answer["share_right"] = self._share_right(source, float(found[source].similarity[row]))
             answers.append(answer)
         return answers
 
@@ -193,7 +219,6 @@ class Matching:
 
     def _name(self, rank: str, own: Mapping[str, str | None], similarity: float) -> dict[str, Any]:
         name = own[rank]
-        share = None if self.thresholds is None else self.thresholds.ranks[rank].share_right(similarity)
         lineage = {above: own[above] for above in ranks_up(rank)}
         behind = int(self.counts[rank][self.keys.names[rank].index(name)]) if name is not None else None
         return {
@@ -201,6 +226,8 @@ class Matching:
             "rank": rank,
             "name": name,
             "similarity": similarity,
-            "share_right": share,
             "key_specimens": behind,
         }
+
+    def _share_right(self, rank: str, similarity: float) -> float | None:
+        return None if self.thresholds is None else self.thresholds.ranks[rank].share_right(similarity)

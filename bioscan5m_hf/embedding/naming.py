@@ -125,6 +125,46 @@ def supported(evidence: Mapping[str, Evidence], thresholds: Thresholds | None, r
     return deepest
 
 
+def ranks_below(rank: str, thresholds: Thresholds | None) -> tuple[str, ...]:
+    """List the ranks below one at which thresholds give names, from narrow to wide.
+
+    Examples:
+        >>> from bioscan5m_hf.embedding.calibration import RankThreshold
+        >>> ranks = {rank: RankThreshold(0.9, 9, 9, 9) for rank in ("genus", "species")}
+        >>> ranks_below("family", Thresholds("neighbours", 0.95, ranks))
+        ('species', 'genus')
+    """
+    fitted = {} if thresholds is None else thresholds.ranks
+    below = reversed(LABELS[LABELS.index(rank) + 1 :])
+    return tuple(name for name in below if name in fitted and fitted[name].threshold is not None)
+
+
+def supported_below(
+    below: Mapping[str, tuple[Evidence, NDArray[np.int64]]], asked: Evidence, thresholds: Thresholds | None
+) -> NDArray[np.int64]:
+    """Find the best names of the asked rank that follow from a name of a narrower one.
+
+    The threshold of a rank is fitted on the reads that no narrower one names. Where thresholds were fitted for
+    narrower ranks than the asked one, the reads that these name must not fall to that threshold.
+
+    Args:
+        below: rank → evidence, and to which name of the asked rank each read's best name belongs (-1 where that is
+            not known), from narrow to wide.
+        asked: evidence at the asked rank.
+        thresholds: None supports nothing.
+
+    Returns:
+        Place of the narrowest such rank in `below`, -1 where there is none; shape (n,).
+    """
+    narrowest = np.full(len(asked.codes), -1, np.int64)
+    alone = (asked.codes >= 0) & np.isfinite(asked.scores)
+    for place, (rank, (found, codes)) in enumerate(below.items()):
+        if thresholds is not None:
+            good = (found.codes >= 0) & thresholds.accepts(rank, found.scores)
+            narrowest[(narrowest < 0) & good & alone & (codes == asked.codes)] = place
+    return narrowest
+
+
 def calibrate(
     namer: Namer, labelled: Input, *, share: float = SHARE, least: int = LEAST, progress: bool = False
 ) -> Thresholds:

@@ -13,7 +13,7 @@ from bioscan5m_hf.embedding.checkpoint import CheckpointError
 from bioscan5m_hf.embedding.classification import Classification
 from bioscan5m_hf.embedding.classifier import BarcodeClassifier
 from bioscan5m_hf.embedding.inputs import open_input
-from bioscan5m_hf.embedding.naming import DECISIVE, calibrate
+from bioscan5m_hf.embedding.naming import DECISIVE, Evidence, calibrate, supported_below
 from bioscan5m_hf.embedding.quality import prepare
 from bioscan5m_hf.embedding.thresholds import Thresholds
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertForSequenceClassification
@@ -211,6 +211,33 @@ def test_thresholds_are_fitted_on_labelled_reads(classifier, dataset):
     assert (phylum.right, phylum.accepted) == (phylum.asked, phylum.asked)
     assert fitted.origin["fitted_on"] == str(dataset)
     naming.use(fitted)
+
+
+def test_a_name_at_a_wider_rank_follows_from_a_sure_one_below(classifier, reads):
+    """Thresholds of genera are fitted on reads that no species names, and here none was good enough."""
+    species = {row["processid"]: row["candidate"] for row in Classification(classifier, "species").names(reads)
+               if "candidate" in row}  # fmt: skip
+    naming = Classification(classifier, "genus")
+    fitted = {"species": threshold(0.0), "genus": threshold(None), "order": threshold(0.0)}
+    naming.use(Thresholds("classifier", 0.95, fitted, naming.origin))
+    follow = []
+    for row in naming.names(reads):
+        if row["processid"] in species:
+            follow.append(classifier.lineages.above("species", species[row["processid"]])["genus"] == row["candidate"])
+            assert row["rank"] == ("genus" if follow[-1] else "order")
+            assert row["name"] == (row["candidate"] if follow[-1] else row["order"])
+            assert not follow[-1] or row["probability"] == row["candidate_probability"]
+            assert "species" not in row
+    assert any(follow)
+
+
+def test_only_what_follows_from_a_narrower_name_is_supported_by_it():
+    asked = Evidence(["A", "B"], np.array([0, 0, 1, 1, 1, -1]), np.array([0.5, 0.5, 0.5, 0.5, -np.inf, -np.inf]))
+    scores = np.array([0.9, 0.9, 0.9, 0.1, 0.9, 0.9])
+    below = {"species": (Evidence(["A a", "B b"], np.zeros(6, int), scores), np.array([0, 1, 1, 1, 1, -1]))}
+    fitted = Thresholds("neighbours", 0.95, {"species": threshold(0.5)})
+    assert supported_below(below, asked, fitted).tolist() == [0, -1, 0, -1, -1, -1]
+    assert supported_below(below, asked, None).tolist() == [-1] * 6
 
 
 def test_a_head_above_the_rank_or_without_lineages_is_refused(tmp_path, classifier_folder, stock, dataset):

@@ -7,7 +7,7 @@ import pytest
 
 from bioscan5m_hf import load_specimens
 from bioscan5m_hf.dna import reverse_complement
-from bioscan5m_hf.embedding.calibration import RankThreshold
+from bioscan5m_hf.embedding.calibration import Bin, RankThreshold
 from bioscan5m_hf.embedding.encoder import BarcodeEncoder
 from bioscan5m_hf.embedding.inputs import open_input
 from bioscan5m_hf.embedding.keys import embed_keys
@@ -74,6 +74,25 @@ def test_the_same_barcode_has_its_specimens_name_with_all_that_convinces(encoder
             label = nearest[rank] if nearest[rank] and not is_filler(nearest[rank]) else None
             assert named[rank] == label
         assert set(named) <= set(naming.columns)
+
+
+def test_who_asks_for_genera_has_those_of_the_species_that_are_sure(encoder, keys, specimens):
+    """Thresholds of genera are fitted on reads that no species names, and here none was good enough."""
+    good, rows = specimens
+    sure = RankThreshold(0.999, 100, 100, 98, (Bin(0.5, 0.998, 50, 20), Bin(0.999, 1.0, 100, 98)))
+    fitted = {"species": sure, "genus": RankThreshold(None, 9, 0, 0)}
+    naming = Matching(encoder, keys, "genus")
+    naming.use(Thresholds("neighbours", 0.95, fitted, naming.origin))
+    *named, other = naming.names(batch_of(good, random="ACGTTGCAAC" * 30))
+    for row, found in zip(good, named, strict=True):
+        assert (found["rank"], found["name"], found["genus"]) == ("genus", row["genus"], row["genus"])
+        assert (found["similarity"], found["share_right"]) == (pytest.approx(1, abs=1e-5), 0.98)
+        assert found["key_specimens"] == sum(other["genus"] == row["genus"] for other in rows)
+        assert found["runner_up"] != row["genus"]
+        assert "species" not in found
+    assert "name" not in other
+    naming.use(Thresholds("neighbours", 0.95, {"genus": fitted["genus"]}, naming.origin))
+    assert not any("name" in found for found in naming.names(batch_of(good)))
 
 
 def test_a_read_of_the_other_strand_finds_the_same_specimen(encoder, keys, specimens):
