@@ -15,6 +15,7 @@ from ..errors import OutputError, ResultError
 from . import plots, tables
 from .plot_style import Look, save, style
 from .published import published
+from .references import LINES
 from .results import Result, comparable, read_result, score_parts
 from .table import Cell, Table, is_share, shown
 from .tables import Key, model_labels, ranked
@@ -112,6 +113,7 @@ def _write(folder: Path, groups: Mapping[tuple[str, str], Sequence[Result]]) -> 
     writer.say(f"# Results on {data}")
     writer.say(_how_to_read(len(labels), len(groups)))
     writer.table(_summary(groups, labels))
+    writer.say(*_missing_lines(results))
     for (task, modality), group in groups.items():
         _write_task(writer, task, modality, group)
     _write_published(writer, results)
@@ -127,6 +129,15 @@ def _how_to_read(models: int, tasks: int) -> str:
         f"independent evidence. Every score stands in [{SCORES}]({SCORES}), as it is, from 0 to 1. What others have "
         "published stands apart, at the end."
     )
+
+
+def _missing_lines(results: Sequence[Result]) -> list[str]:
+    """Say which reference lines a report of barcodes lacks."""
+    there = {one.model for one in results}
+    missing = [line for line in LINES if line not in there]
+    if not missing or not any("dna" in one.modality for one in results):
+        return []
+    return [f"Reference lines that are missing here: {', '.join(missing)} (`bioscan5m evaluate {missing[0]}`)."]
 
 
 def _summary(groups: Mapping[tuple[str, str], Sequence[Result]], labels: Mapping[Key, str]) -> Table:

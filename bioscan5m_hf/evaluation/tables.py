@@ -101,7 +101,7 @@ def ranks_of(results: Sequence[Result], part: str, average: str) -> list[str]:
 
 
 def by_part(name: str, results: Sequence[Result], labels: Mapping[Key, str]) -> Table | None:
-    """Give the kind of the main score for every part, such as strata; None where there is but one.
+    """Give the kind of the main score, and how many were asked, for every part; None where there is but one.
 
     Of pairs of query and key, only the main one is given, and those with a rule of their own; all are in a picture.
     """
@@ -117,8 +117,15 @@ def by_part(name: str, results: Sequence[Result], labels: Mapping[Key, str]) -> 
     ]
     own = {pair_of(main[1])[0], None}
     parts = [part for part in dict.fromkeys(found) if pair_of(part)[0] in own or part.endswith(RULES_OF_PAIRS)]
-    names = {part: f"{rank}/{part}/{average}" for part in parts}
+    scores = {part: f"{rank}/{part}/{average}" for part in parts}
+    names = {f"{part} (n {_asked(results, score)})": score for part, score in scores.items()}
     return _pivot(f"{name}-parts", f"By part: {rank}, {average}", names, results, labels) if len(parts) > 1 else None
+
+
+def _asked(results: Sequence[Result], score: str) -> str:
+    """Say how many specimens stand behind a score; several numbers where models were asked differently."""
+    numbers = sorted({one.scores[score].n for one in results if score in one.scores})
+    return " or ".join(f"{number:,}" for number in numbers)
 
 
 def pair_of(part: str) -> tuple[str | None, str]:

@@ -41,6 +41,10 @@ def test_the_index_shows_every_table_and_picture_and_no_other(report):
         assert len({line.count(" | ") for line in table.read_text().splitlines() if not line.startswith("|-")}) == 1
 
 
+def test_reference_lines_that_are_missing_are_named(report):
+    assert "missing here: reference:random, reference:4-mers" in (report / "README.md").read_text()
+
+
 def test_pictures_are_whole_and_have_something_in_them(report):
     files = sorted(report.glob("plots/*.png"))
     names = {file.stem for file in files}

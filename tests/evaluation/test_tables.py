@@ -62,7 +62,8 @@ def test_ranks_stand_from_wide_to_narrow_and_a_missing_score_stays_empty():
 def test_strata_stand_in_columns_and_many_parts_in_rows():
     results, labels = of(knn)
     few = by_part("k", results, labels)
-    assert few.head[1:] == (
+    assert all(title.endswith(" (n 3,401)") for title in few.head[1:])
+    assert tuple(title.removesuffix(" (n 3,401)") for title in few.head[1:]) == (
         "test_unseen", "test_unseen, Linnaean", "test_unseen, placeholder", "test_unseen, BIN in pretrain",
         "test_unseen, BIN not in pretrain",
     )  # fmt: skip
@@ -70,7 +71,9 @@ def test_strata_stand_in_columns_and_many_parts_in_rows():
     many = [replace(one, scores=one.scores | scores) for one in results]
     table = by_part("k", many, labels)
     assert table.head == ("", "invented/barcodebert", "BLAST (reference)")
-    assert [row[0] for row in table.rows][-1] == "test_unseen, damage 7"
+    assert [row[0] for row in table.rows][-1] == "test_unseen, damage 7 (n 3,401)"
+    fewer = replace(results[0], scores={name: replace(score, n=26) for name, score in results[0].scores.items()})
+    assert by_part("k", [fewer, results[1]], labels).head[1] == "test_unseen (n 26 or 3,401)"
 
 
 def test_of_pairs_the_main_one_has_its_strata_and_others_their_rules():
@@ -78,7 +81,7 @@ def test_of_pairs_the_main_one_has_its_strata_and_others_their_rules():
     expected = [f"test, image→dna{name}" for name in ("", ", Linnaean", ", country Costa Rica")]
     expected += [one.replace("test,", "test_unseen,") for one in expected] + ["harmonic mean, image→dna"]
     expected += [f"{part}, image→image, other plates" for part in ("test", "test_unseen", "harmonic mean")]
-    assert sorted(row[0] for row in table.rows) == sorted(expected)
+    assert sorted(row[0].partition(" (n ")[0] for row in table.rows) == sorted(expected)
 
 
 def test_scores_of_no_rank_have_a_table_and_numbers_are_no_per_cent():
