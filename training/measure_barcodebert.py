@@ -48,6 +48,7 @@ from bioscan5m_hf.taxonomy import is_filler
 logger = logging.getLogger("measure_barcodebert")
 COLUMNS = ["processid", "dna_barcode", "genus", "species", "split"]
 ROWS = 1_000
+LEARNT = ("pretrain", "train")
 ASKED = ("test", "test_unseen", "other_heldout")
 
 
@@ -174,7 +175,7 @@ def profiles(specimens: Specimens, size: int) -> npt.NDArray[np.float32]:
     """Give the profiles that a model is taught, fitted to the dataset's own barcodes of `pretrain` and `train`."""
     barcodes = specimens.column("dna_barcode")
     parts = [barcodes.slice(start, ROWS) for start in range(0, len(barcodes), ROWS)]
-    rows = drawn(specimens)
+    rows = sample(np.flatnonzero(np.isin(specimens.split, LEARNT)), SAMPLE)
     taught = (barcodes.take(pa.array(part)) for part in np.array_split(rows, 1 + len(rows) // ROWS))
     made = Profiles.fit((base_codes(part, MAX_NUCLEOTIDES) for part in taught), size)
     return np.concatenate([made.of(base_codes(part, MAX_NUCLEOTIDES)) for part in parts])
@@ -183,14 +184,9 @@ def profiles(specimens: Specimens, size: int) -> npt.NDArray[np.float32]:
 def places(specimens: Specimens, size: int) -> npt.NDArray[np.float32]:
     """Compare barcodes by their bases at each place; region and axes are of those of `pretrain` and `train`."""
     barcodes = specimens.column("dna_barcode")
-    made = Places.fit(barcodes.take(pa.array(drawn(specimens))), size)
+    rows = sample(np.flatnonzero(np.isin(specimens.split, LEARNT)), SAMPLE)
+    made = Places.fit(barcodes.take(pa.array(rows)), size)
     return np.concatenate([made.embed(barcodes.slice(start, ROWS)) for start in range(0, len(barcodes), ROWS)])
-
-
-def drawn(specimens: Specimens) -> npt.NDArray[np.intp]:
-    """Draw specimens of `pretrain` and `train`."""
-    learnt = np.flatnonzero(np.isin(specimens.split, ("pretrain", "train")))
-    return np.sort(np.random.default_rng(0).permutation(learnt)[:SAMPLE])
 
 
 def untrained(like: BarcodeEncoder) -> BarcodeEncoder:
@@ -216,10 +212,10 @@ def asked(specimens: Specimens, embeddings: npt.NDArray[np.float32]) -> Answers:
 def aligned(specimens: Specimens, task: str, threads: int) -> Iterator[tuple[str, Answers]]:
     """Answer both questions with BLAST+, by the greatest bit score and by the least p-distance."""
     barcodes = specimens.table["dna_barcode"].to_pylist()
-    labelled = np.asarray(specimens.table["genus"].is_valid()) & np.asarray(specimens.table["species"].is_valid())
+    labelled = np.asarray(pc.and_(specimens.table["genus"].is_valid(), specimens.table["species"].is_valid()))
     largest = pc.max(pc.value_counts(specimens.column("species").drop_null()).field("counts")).as_py()
     how: dict[str, Any] = {"task": task, "threads": threads}
-    seen = alignments(barcodes, specimens.seen, specimens.train, hits=20, **how)
+    seen = alignments(barcodes, specimens.seen, specimens.train, hits=500, **how)
     others = alignments(barcodes, specimens.queries, np.flatnonzero(labelled), hits=largest + 100, **how)
     for name, order in ORDERS.items():
         yield f"alignment ({task}, {name})", by_hits(specimens, order(seen), order(others))
@@ -248,6 +244,8 @@ def scores(specimens: Specimens, answers: Answers) -> dict[str, float]:
         ("genus, Linnaean names", found.right[linnaean], species.filter(pa.array(linnaean)), None),
         ("genus, placeholder names", found.right[~linnaean], species.filter(pa.array(~linnaean)), None),
     ):
+        if not len(right):
+            continue
         values[name] = float(right.mean()) if group is None else mean_over_groups(right, group)
         values[f"{name}, low"], values[f"{name}, high"] = resampled(right, kinds, group)
     return values | {"keys left out": float(found.same_barcode.sum())}
@@ -276,28 +274,26 @@ def table(records: Sequence[Record]) -> str:
         f"({' or '.join(f'{count:,}' for count in sorted(left_out))}); "
         "in brackets, 95 % intervals from resampling species.\n"
     )
-    return HEAD + "".join(row(name, values) for name, values in ways.items()) + foot
-
-
-def row(name: str, values: dict[str, float]) -> str:
-    """Write a row of the table: percentages, each with its interval."""
-    return f"| {' | '.join([name, *(shown(values, key) for key in COLUMNS_OF_TABLE)])} |\n"
+    cells = ([name, *(shown(values, key) for key in SHOWN)] for name, values in ways.items())
+    rows = (f"| {' | '.join(row)} |\n" for row in (["", *SHOWN.values()], ["---", *["---:"] * len(SHOWN)], *cells))
+    return "".join(rows) + foot
 
 
 def shown(values: dict[str, float], key: str) -> str:
     """Write a percentage and its interval."""
+    if key not in values:
+        return "–"
     value, low, high = (f"{100 * values[name]:.1f}" for name in (key, f"{key}, low", f"{key}, high"))
     return f"{value} ({low}–{high})"
 
 
-COLUMNS_OF_TABLE = {
+SHOWN = {
     "species": "(a) species 1-NN, %",
     "genus": "(b) genus, other species, %",
     "genus, mean over genera": "(b) mean over genera, %",
     "genus, Linnaean names": "(b) Linnaean names, %",
     "genus, placeholder names": "(b) placeholders, %",
 }
-HEAD = f"| | {' | '.join(COLUMNS_OF_TABLE.values())} |\n|---|{'---:|' * len(COLUMNS_OF_TABLE)}\n"
 
 
 if __name__ == "__main__":
