@@ -275,8 +275,8 @@ def table(records: Sequence[Record]) -> str:
         "in brackets, 95 % intervals from resampling species.\n"
     )
     cells = ([name, *(shown(values, key) for key in SHOWN)] for name, values in ways.items())
-    rows = (f"| {' | '.join(row)} |\n" for row in (["", *SHOWN.values()], ["---", *["---:"] * len(SHOWN)], *cells))
-    return "".join(rows) + foot
+    head = f"| | {' | '.join(SHOWN.values())} |\n|---|{'---:|' * len(SHOWN)}\n"
+    return head + "".join(f"| {' | '.join(row)} |\n" for row in cells) + foot
 
 
 def shown(values: dict[str, float], key: str) -> str:
