@@ -45,8 +45,19 @@ def hardware(processes: int = 1) -> str:
 
 
 def command() -> str:
-    """Give the command this process was started with."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """Give the command this process was started with, without the folders of this machine."""
+    return shlex.join([Path(sys.argv[0]).name, *map(without_folder, sys.argv[1:])])
+
+
+def without_folder(word: str) -> str:
+    """Take the folders of this machine off a word of a command or recipe; what is relative stays.
+
+    Examples:
+        >>> without_folder("--out=/home/me/results"), without_folder("~/bioscan-5m"), without_folder("me/bioscan-5m")
+        ('--out=results', 'bioscan-5m', 'me/bioscan-5m')
+    """
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return option + equals + (Path(value).name if value.startswith(("/", "~")) else value)
 
 
 def forget_peak() -> None:

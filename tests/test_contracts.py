@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "embedding": {"models", "data", "splits", "taxonomy", "dna", "errors"},
     "adapters": {"embedding", "models", "data", "splits", "taxonomy", "dna", "errors"},
     "learning": {"models", "data", "splits", "taxonomy", "dna", "errors", "provenance"},
-    "hub": {"models", "evaluation", "data", "splits", "taxonomy", "dna", "errors"},
+    "hub": {"models", "evaluation", "data", "splits", "taxonomy", "dna", "errors", "provenance"},
 }
 """Part of the package → other parts it may import; for a part without others, its only third-party packages."""
 

@@ -17,6 +17,7 @@ from .. import __version__
 from ..errors import OutputError
 from ..evaluation.results import Result, comparable, read_result, score_parts, write_result
 from ..evaluation.tasks import TASKS
+from ..provenance import without_folder
 from .cards import Figure, eval_results, join_card, model_index, public_name, split_card
 from .push import CARD, PushReport, bars
 from .repository import Repository, explained, is_same
@@ -214,17 +215,11 @@ def _text(repository: Repository, path: str, head: str) -> str:
 def _record(result: Result, repo_id: str) -> tuple[str, bytes]:
     """Give the name and content of a record that may be published: without the folders of this machine."""
     names = {result.model: repo_id, result.data: public_name(result.data)}
-    words = [names.get(word, _last(word)) for word in shlex.split(result.command)]
+    words = [names.get(word, without_folder(word)) for word in shlex.split(result.command)]
     public = replace(result, model=repo_id, data=names[result.data], command=shlex.join(words))
     with tempfile.TemporaryDirectory() as folder:
         path = write_result(folder, public)
         return path.name, path.read_bytes()
-
-
-def _last(word: str) -> str:
-    """Take the folders of this machine off a word of a command, such as `--out=/home/me/results`."""
-    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
-    return option + equals + (Path(value).name if value.startswith(("/", "~")) else value)
 
 
 def _figure(result: Result, name: str, benchmark: str | None, source: str | None) -> Figure:

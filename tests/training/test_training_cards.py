@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 import sysconfig
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -127,3 +128,12 @@ def test_a_model_of_the_hub_is_named_as_the_one_it_was_fine_tuned_from(workplace
     train("finetune_barcodebert", *named, "--output", "further", "--test", "none")
     data = ModelCard.load(workplace / "further" / "README.md").data
     assert (data.base_model, data.to_dict()["base_model_relation"]) == (repo_id, "finetune")
+
+
+def test_folders_of_this_machine_are_not_told(workplace, dataset):
+    for model in ("encoder", "names"):
+        for file in ("README.md", "results.json"):
+            text = (workplace / model / file).read_text()
+            assert str(Path(dataset).parent) not in text
+            assert str(workplace) not in text
+    assert f"dataset: {Path(dataset).name}" in (workplace / "encoder" / "README.md").read_text()
