@@ -86,6 +86,8 @@ class Reduction:
         return asdict(self) | {"umap-learn": version("umap-learn"), "everything else": "umap-learn's defaults"}
 
     def _umap(self, embeddings: Floats, seed: int) -> Floats:
+        import torch
+
         try:
             from umap import UMAP
         except ImportError as error:
@@ -98,7 +100,11 @@ class Reduction:
             )
         settings = {"n_components": self.dimensions, "n_neighbors": self.neighbours, "min_dist": self.min_dist}
         umap = UMAP(**settings, metric=self.metric, random_state=seed, n_jobs=1)
-        return np.asarray(umap.fit_transform(embeddings), np.float32)
+        threads = torch.get_num_threads()
+        try:
+            return np.asarray(umap.fit_transform(embeddings), np.float32)
+        finally:  # numba sets OpenMP's threads, which are torch's, too
+            torch.set_num_threads(threads)
 
     def _pca(self, embeddings: Floats) -> Floats:
         from sklearn.decomposition import PCA
