@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .. import __version__
 from ..data.manifest import digest
 from ..data.sources import Source, read_tables
 from ..errors import Bioscan5mError, EncoderError, TaskError
@@ -78,7 +79,7 @@ class Bench:
             prepared(job, rows, source.path)  # what cannot be done is said before anything is embedded
         answers = _answers(embedded, jobs, first)
         said = identity(model, answers) if answers is not None else _named(model)
-        store.model = said | {"settings": digest(dict(settings_of(model)))}
+        store.model = said | {"settings": digest(dict(settings_of(model))), "package": __version__}
         return cls(model, source, embedded, said, revision, _bins(source, pretrained_on(model)), processes)
 
     def record(self, job: Job, queries: int | None) -> dict[str, Any]:
