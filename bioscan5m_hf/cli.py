@@ -12,7 +12,7 @@ import typer
 
 from . import cli_evaluation, cli_models
 from .data.packages import IMAGE_PACKAGES, METADATA_MEMBERS
-from .errors import Bioscan5mError, OutputError
+from .errors import Bioscan5mError, OutputError, explain_missing
 from .splits import METASPLITS, SPLIT_NAMES
 
 
@@ -273,7 +273,8 @@ def main() -> None:
     try:
         app()
     except (Bioscan5mError, ValueError, ModuleNotFoundError, OSError) as error:
-        typer.secho(f"bioscan5m: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
+        said = explain_missing(error) if isinstance(error, ModuleNotFoundError) else error
+        typer.secho(f"bioscan5m: {said}", err=True, fg="red" if sys.stderr.isatty() else None)
         raise SystemExit(1) from None
 
 

@@ -108,10 +108,7 @@ def report(
     """Write tables and pictures of many models' results, all on the same data; its README.md shows them all."""
     from .evaluation.report import write_report
 
-    try:
-        say(str(write_report(results, out)))
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"reports need {error.name}: pip install 'bioscan5m-hf[eval]'") from error
+    say(str(write_report(results, out)))
 
 
 def push_results(
@@ -223,14 +220,11 @@ def _opened(
     data: str,
     references: Mapping[str, Callable[[], Any]],
 ) -> Any:  # noqa: ANN401
+    from .adapters import load_encoder
+    from .adapters.naming import with_names
+
     if name in references:
         return references[name]()
-    try:
-        from .adapters import load_encoder
-        from .adapters.naming import with_names
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"models need {error.name}: pip install 'bioscan5m-hf[eval]'") from error
-
     return with_names(load_encoder(name, *loading, preprocessing=preprocessing), data)
 
 

@@ -105,10 +105,7 @@ def convert(
     """Convert an original checkpoint to a folder that AutoModel loads."""
     if not checkpoint.is_file():
         raise ValueError(f"there is no file {checkpoint}: name the authors' {architecture.value} checkpoint")
-    try:
-        from .models.barcodebert.convert_barcodebert import convert as write
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"models need {error.name}: pip install 'bioscan5m-hf[models]'") from error
+    from .models.barcodebert.convert_barcodebert import convert as write
 
     names = None if labels is None else labels.read_text(encoding="utf-8").splitlines()
     written = write(checkpoint, folder, kmer_size=kmer_size, heads=heads, labels=names, rank=rank.value)

@@ -48,6 +48,30 @@ class ReleaseError(Bioscan5mError):
         return (f"{place}: " if place else "") + self.message + (f"; {self.hint}" if self.hint else "")
 
 
+EXTRAS = {
+    "models": ("torch", "transformers", "tokenizers", "safetensors", "edlib"),
+    "train": ("accelerate",),
+    "eval": ("evaluate", "sklearn", "fastcluster", "umap", "matplotlib", "timm", "open_clip"),
+    "cluster": ("distributed",),
+}
+"""Extra of this package → modules that it installs."""
+
+
+def explain_missing(error: ModuleNotFoundError) -> str:
+    """Say what to install where a module is missing that an extra of this package brings.
+
+    Args:
+        error: what Python raised.
+
+    Examples:
+        >>> explain_missing(ModuleNotFoundError("No module named 'umap'", name="umap"))
+        "umap is not installed: pip install 'bioscan5m-hf[eval]'"
+    """
+    module = (error.name or "").partition(".")[0]
+    extra = next((name for name, modules in EXTRAS.items() if module in modules), None)
+    return str(error) if extra is None else f"{module} is not installed: pip install 'bioscan5m-hf[{extra}]'"
+
+
 class OutputError(Bioscan5mError):
     """The output folder cannot be used: it is not ours, or what it holds does not fit the request."""
 

@@ -11,7 +11,7 @@ from bioscan5m_hf.taxonomy import LABELS
 MODELS = (
     "invented/barcodebert", "reference:BLAST", "reference:k-mer counts", "reference:random",
     "invented/cnn", "invented/DNABERT-2", "invented/DNABERT-S",
-    "invented/hyenadna-tiny-1k-seqlen", "invented/nucleotide-transformer-v2-50m", "/work/models/mine",
+    "invented/hyenadna-tiny-1k-seqlen", "invented/nucleotide-transformer-v2-50m", "/models/mine",
     "invented/barcode-mamba", "invented/caduceus",
 )  # fmt: skip
 RETRIEVAL = ("image", "dna", "text", "averaged", "concatenated")

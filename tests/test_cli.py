@@ -1,6 +1,8 @@
 """The command, as it is typed."""
 
+import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from bioscan5m_hf import cli
+from bioscan5m_hf.errors import EXTRAS
 
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -114,6 +117,38 @@ def test_errors_are_one_line_and_say_what_to_do(bioscan5m, elsewhere, release, t
     assert "Traceback" not in err
     assert len(err.strip().splitlines()) == 1
     assert [item.name for item in home.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("words", "module", "extra"),
+    [
+        (("predict", "reads.fasta", "--model", "model", "--out", "names.csv"), "transformers", "models"),
+        (("evaluate", "model"), "torch", "models"),
+        (("convert", "barcodebert", "reads.fasta", "out"), "torch", "models"),
+        (("report", "results.json", "--out", "report"), "matplotlib", "eval"),
+    ],
+)
+def test_what_has_to_be_installed_is_said(tmp_path, words, module, extra):
+    (tmp_path / "reads.fasta").write_text(">A-1\nACGT\n")
+    shutil.copy(ROOT / "tests" / "evaluation" / "results" / "format_1.json", tmp_path / "results.json")
+    program = f"import sys; sys.modules[{module!r}] = None; from bioscan5m_hf.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith(f"pip install 'bioscan5m-hf[{extra}]'"), done.stderr
+    assert module in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_each_extra_brings_the_modules_that_are_missed_without_it():
+    brought = {name: set() for name in EXTRAS}
+    for line in importlib.metadata.requires("bioscan5m-hf"):
+        for name in EXTRAS:
+            if f'extra == "{name}"' in line:
+                brought[name].add(re.split(r"[^\w.-]", line)[0].lower().replace("_", "-"))
+    homes = importlib.metadata.packages_distributions()
+    for name, modules in EXTRAS.items():
+        for module in modules:
+            assert {home.lower().replace("_", "-") for home in homes[module]} & brought[name], (name, module)
 
 
 def test_wrong_words_are_answered_with_the_right_ones(bioscan5m):

@@ -267,9 +267,3 @@ def test_help_needs_no_model_library(fresh_python):
     printed = fresh_python(code)
     assert "predict" in printed
     assert printed.strip().endswith("[]")
-
-
-def test_convert_without_the_libraries_of_models_gives_the_pip_line(bioscan5m, fasta, monkeypatch):
-    monkeypatch.setitem(sys.modules, "bioscan5m_hf.models.barcodebert.convert_barcodebert", None)
-    status, _, err = bioscan5m("convert", "barcodebert", fasta, "out")
-    assert (status, "pip install 'bioscan5m-hf[models]'" in err) == (1, True)

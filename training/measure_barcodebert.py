@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,19 +25,19 @@ from transformers import set_seed
 
 from bioscan5m_hf import BarcodeEncoder
 from bioscan5m_hf.dna import MAX_NUCLEOTIDES, base_codes
-from bioscan5m_hf.evaluation.blast import ORDERS, TASKS, alignments
+from bioscan5m_hf.evaluation.accuracy import accuracy_of
+from bioscan5m_hf.evaluation.blast import ORDERS, TASKS, Ordered, alignments
 from bioscan5m_hf.evaluation.counts import count_kmers
 from bioscan5m_hf.evaluation.intervals import resampled
 from bioscan5m_hf.evaluation.left_out import (
     LeftOut,
     is_linnaean,
     left_out_queries,
-    mean_over_groups,
     nearest_by_hits,
-    nearest_key,
     nearest_other_species,
 )
 from bioscan5m_hf.evaluation.places import Places
+from bioscan5m_hf.evaluation.search import Search
 from bioscan5m_hf.learning.profiles import SAMPLE, Profiles
 from bioscan5m_hf.learning.report import Record, code_version, make_records, write_results
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertModel
@@ -85,9 +85,6 @@ class Answers(NamedTuple):
 
     species: npt.NDArray[np.bool_]
     genus: LeftOut
-
-
-Hits = Mapping[int, Sequence[tuple[int, float]]]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -203,10 +200,10 @@ def untrained(like: BarcodeEncoder) -> BarcodeEncoder:
 def asked(specimens: Specimens, embeddings: npt.NDArray[np.float32]) -> Answers:
     """Answer both questions with embeddings."""
     species = np.array(specimens.table["species"].to_pylist(), object)
-    near = nearest_key(embeddings, specimens.train, specimens.seen)
+    nearest = Search().nearest(embeddings[specimens.seen], embeddings[specimens.train]).place[:, 0]
     columns = (specimens.column(name) for name in ("genus", "species", "dna_barcode"))
     found = nearest_other_species(embeddings, *columns, specimens.queries)
-    return Answers(species[near] == species[specimens.seen], found)
+    return Answers(species[specimens.train[nearest]] == species[specimens.seen], found)
 
 
 def aligned(specimens: Specimens, task: str, threads: int) -> Iterator[tuple[str, Answers]]:
@@ -221,7 +218,7 @@ def aligned(specimens: Specimens, task: str, threads: int) -> Iterator[tuple[str
         yield f"alignment ({task}, {name})", by_hits(specimens, order(seen), order(others))
 
 
-def by_hits(specimens: Specimens, seen: Hits, others: Hits) -> Answers:
+def by_hits(specimens: Specimens, seen: Ordered, others: Ordered) -> Answers:
     """Answer both questions with hits, best first."""
     species = np.array(specimens.table["species"].to_pylist(), object)
     best = np.array([seen[place][0][0] if place in seen else -1 for place in specimens.seen.tolist()])
@@ -246,7 +243,8 @@ def scores(specimens: Specimens, answers: Answers) -> dict[str, float]:
     ):
         if not len(right):
             continue
-        values[name] = float(right.mean()) if group is None else mean_over_groups(right, group)
+        got = accuracy_of(right, (kinds if group is None else group).to_pylist())
+        values[name] = got.micro if group is None else got.macro
         values[f"{name}, low"], values[f"{name}, high"] = resampled(right, kinds, group)
     return values | {"keys left out": float(found.same_barcode.sum())}
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..embedding.checkpoint import CheckpointError, read_weights
+from ..embedding.checkpoint import CheckpointError, read_json, read_weights
 from .weights import bare, fill
 
 
@@ -127,12 +127,11 @@ def _bpe(path: Path, size: int, name: str) -> tuple[Callable[[Sequence[str]], li
     """Read a tokenizer of byte pairs that puts `[CLS]` and `[SEP]` around a sequence; give it and the padding's id."""
     from tokenizers import Tokenizer
 
-    if not path.is_file():
-        raise CheckpointError(f"{name} holds no tokenizer.json: name the repository of a DNABERT-2 or -S")
-    try:
-        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
-    except Exception as error:  # what the library raises itself
-        raise CheckpointError(f"{path} is no tokenizer ({error}): save or fetch the model again") from error
+    said = read_json(path, name)
+    kind = said["model"].get("type") if isinstance(said.get("model"), dict) else None
+    if kind != "BPE":
+        raise CheckpointError(f"{path} is no tokenizer of byte pairs but {kind!r}: save or fetch the model again")
+    tokenizer = Tokenizer.from_file(str(path))
     written, pad = tokenizer.encode("ACGTACGT").tokens, tokenizer.token_to_id("[PAD]")
     if pad is None or (written[0], written[-1]) != ("[CLS]", "[SEP]") or tokenizer.get_vocab_size() > size:
         raise CheckpointError(

@@ -159,7 +159,7 @@ def knn(
     return replace(found, counts=counts, settings=settings)
 
 
-def nearest_names(
+def names_of_hits(
     hits: Mapping[int, Sequence[tuple[int, float]]], queries: Sequence[int], labels: Columns, ranks: Sequence[str]
 ) -> dict[str, pa.Array]:
     """Name queries by the best hit of an alignment that has a name at the rank; without a hit there is no name.
@@ -171,7 +171,7 @@ def nearest_names(
         ranks: at which names are given.
 
     Examples:
-        >>> nearest_names({0: [(1, 9.0)]}, [0, 2], {"genus": ["Aus", "Apis", None]}, ["genus"])["genus"].to_pylist()
+        >>> names_of_hits({0: [(1, 9.0)]}, [0, 2], {"genus": ["Aus", "Apis", None]}, ["genus"])["genus"].to_pylist()
         ['Apis', None]
     """
     given = {}

@@ -11,8 +11,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .fusion import unit
-from .intervals import resampled
 from .labels import codes_of
 from .search import Search
 
@@ -160,61 +158,3 @@ def nearest_by_hits(
             nearest[number], similarity[number] = kept[0]
     right = (nearest >= 0) & (genera[nearest] == genera[queries])
     return LeftOut(queries, nearest, similarity, right, same)
-
-
-def nearest_key(
-    embeddings: npt.NDArray[np.float32], keys: npt.NDArray[np.intp], queries: npt.NDArray[np.intp]
-) -> npt.NDArray[np.intp]:
-    """Find the nearest key of each query by cosine.
-
-    Args:
-        embeddings: shape (n, width).
-        keys: places of the keys.
-        queries: places of the queries.
-
-    Returns:
-        Places among all rows, shape (len(queries),).
-
-    Examples:
-        >>> nearest_key(np.array([[1, 0], [0, 1], [1, 0.1]], np.float32), np.array([0, 1]), np.array([2])).tolist()
-        [0]
-    """
-    vectors = unit(embeddings)
-    parts = [queries[start : start + _QUERIES_AT_ONCE] for start in range(0, len(queries), _QUERIES_AT_ONCE)]
-    return np.concatenate([keys[(vectors[part] @ vectors[keys].T).argmax(axis=1)] for part in parts])
-
-
-def resampled_species(
-    right: npt.NDArray[np.bool_], species: pa.Array, *, repeats: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """Give the 95 % interval of an accuracy when species, not specimens, are drawn again with replacement.
-
-    Args:
-        right: whether each query was right, shape (n,).
-        species: species of each query, shape (n,).
-        repeats: resamples.
-        seed: what they are drawn from.
-
-    Returns:
-        The 2.5th and the 97.5th percentile.
-
-    Examples:
-        >>> resampled_species(np.array([True, True]), pa.array(["A a", "A b"]))
-        (1.0, 1.0)
-    """
-    return resampled(right, species, repeats=repeats, seed=seed)
-
-
-def mean_over_groups(right: npt.NDArray[np.bool_], group: pa.Array) -> float:
-    """Average an accuracy over groups, each counting once.
-
-    Args:
-        right: whether each query was right, shape (n,).
-        group: its group, such as the genus, shape (n,).
-
-    Examples:
-        >>> mean_over_groups(np.array([True, True, False]), pa.array(["A", "A", "B"]))
-        0.5
-    """
-    codes = codes_of(group)
-    return float((np.bincount(codes, weights=right) / np.bincount(codes)).mean())

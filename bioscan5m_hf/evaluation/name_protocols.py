@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from ..errors import EncoderError, TaskError
 from .answers import score_answers, score_names
-from .knn import Neighbours, knn, nearest_names
+from .knn import Neighbours, knn, names_of_hits
 from .left_out import LeftOut, left_out_queries, nearest_by_hits, nearest_other_species
 from .probe import Probe, linear_probe
 from .results import Outcome
@@ -66,7 +66,7 @@ def knn_genus_unseen(run: Run) -> Outcome:
         barcodes = keys.column(BARCODE).to_pylist() + queries.column(BARCODE).to_pylist()
         places = range(len(keys), len(barcodes))
         hits = run.model.align(barcodes, places, range(len(keys)), _HITS)
-        named = nearest_names(hits, places, keys.labels(), ranks)
+        named = names_of_hits(hits, places, keys.labels(), ranks)
         found = score_names(
             named, queries.labels(), part=part, masks=run.masks(queries), learnt=keys.labels(), seed=run.seed
         )

@@ -28,8 +28,8 @@ _REPEATS = 200
 
 
 @dataclass(frozen=True)
-class Embedded:
-    """Embedded specimens.
+class EmbeddedSpecimens:
+    """Specimens as a model sees them, with what novelty asks about.
 
     Args:
         vectors: shape (n, width).
@@ -43,9 +43,9 @@ class Embedded:
 
 
 def novelty(
-    keys: Embedded,
-    tune: tuple[Embedded, Embedded],
-    asked: tuple[Embedded, Embedded],
+    keys: EmbeddedSpecimens,
+    tune: tuple[EmbeddedSpecimens, EmbeddedSpecimens],
+    asked: tuple[EmbeddedSpecimens, EmbeddedSpecimens],
     *,
     search: Search | None = None,
     seed: int = 0,
@@ -72,9 +72,9 @@ def novelty(
         ValueError: no key with a species, or known or new specimens are missing.
 
     Examples:
-        >>> keys = Embedded(np.eye(3, dtype=np.float32), ["Aus bus", "Aus cus", "Aus dus"])
-        >>> known = Embedded(np.array([[1, 0.1, 0], [0.1, 1, 0]], np.float32), ["Aus bus", "Aus cus"])
-        >>> new = Embedded(np.array([[1, 1, 0.1], [0.9, 1, 1]], np.float32), ["Aus eus", "Aus fus"])
+        >>> keys = EmbeddedSpecimens(np.eye(3, dtype=np.float32), ["Aus bus", "Aus cus", "Aus dus"])
+        >>> known = EmbeddedSpecimens(np.array([[1, 0.1, 0], [0.1, 1, 0]], np.float32), ["Aus bus", "Aus cus"])
+        >>> new = EmbeddedSpecimens(np.array([[1, 1, 0.1], [0.9, 1, 1]], np.float32), ["Aus eus", "Aus fus"])
         >>> outcome = novelty(keys, (known, new), (known, new))
         >>> outcome.scores["AUROC"].value, outcome.settings["measure"]
         (1.0, 'nearest key')
@@ -172,14 +172,14 @@ class _Table:
     names: Names
 
     @classmethod
-    def of(cls, keys: Embedded, search: Search) -> _Table:
+    def of(cls, keys: EmbeddedSpecimens, search: Search) -> _Table:
         codes = class_codes(keys.species)
         named = np.flatnonzero(codes >= 0)
         if not len(named):
             raise ValueError("no key has a species: nothing is known that a specimen could be new to")
         return cls(Keys(np.asarray(keys.vectors[named]), codes[named], search), joined([keys.species]).take(named))
 
-    def questions(self, pair: tuple[Embedded, Embedded], what: str) -> _Questions:
+    def questions(self, pair: tuple[EmbeddedSpecimens, EmbeddedSpecimens], what: str) -> _Questions:
         """Join known and new specimens; leave out those that are not what they are said to be."""
         kept: list[npt.NDArray[np.intp]] = []
         counts: dict[str, int] = {}

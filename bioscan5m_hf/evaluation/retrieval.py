@@ -18,7 +18,7 @@ from .labels import codes_of
 from .nearest_names import nearest_names
 from .results import Outcome, Score, score_name
 from .search import Groups, Search, Vectors
-from .sides import FUSED, MODALITIES, Side, joined, plates
+from .sides import FUSED, UNFUSED, Side, joined, plates
 
 
 ALL = "all"
@@ -116,7 +116,7 @@ def retrieve(
         for part, side in queries.items():
             for name, apart in _rules(part, f"{asked}→{kind}", side, held):
                 given = _given(side.views()[asked], found[kind], held, side, apart, how)
-                by_country = asked in MODALITIES and kind in MODALITIES and not apart
+                by_country = asked in UNFUSED and kind in UNFUSED and not apart
                 scores |= _scores(name, given, side, by_country, how)
     if not scores:
         raise ValueError(f"no query has a name at any of the ranks {', '.join(how.ranks)}: nothing can be counted")
@@ -130,7 +130,7 @@ def _directions(
 ) -> list[tuple[str, str]]:
     """Give the pairs of kinds that are compared: those of one width, or those that were named."""
     views = [side.views() for side in queries.values()]
-    kinds = [kind for kind in (*MODALITIES, *FUSED) if kind in asked and all(kind in each for each in views)]
+    kinds = [kind for kind in (*UNFUSED, *FUSED) if kind in asked and all(kind in each for each in views)]
     possible = [
         (kind, other)
         for kind in kinds

@@ -13,7 +13,7 @@ from .fusion import Fused, Stacked, averaged, concatenated
 from .search import Vectors
 
 
-MODALITIES = ("image", "dna", "text")
+UNFUSED = ("image", "dna", "text")
 FUSED = {"averaged": averaged, "concatenated": concatenated}
 """Image and DNA as one, as queries and as keys."""
 
@@ -42,8 +42,8 @@ class Side:
     masks: Mapping[str, Mask] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if unknown := [name for name in self.vectors if name not in MODALITIES]:
-            raise ValueError(f"unknown modality {unknown[0]!r}: use some of {', '.join(MODALITIES)}")
+        if unknown := [name for name in self.vectors if name not in UNFUSED]:
+            raise ValueError(f"unknown modality {unknown[0]!r}: use some of {', '.join(UNFUSED)}")
         sizes = {name: each.shape[0] for name, each in self.vectors.items()}
         columns = {**self.labels, "sampleid": self.sampleid, "country": self.country, **self.masks}
         sizes |= {name: len(each) for name, each in columns.items() if each is not None}

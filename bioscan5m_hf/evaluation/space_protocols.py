@@ -15,7 +15,7 @@ from .damage import damage
 from .encoder import Vectors, able
 from .fusion import concatenated, standardised
 from .left_out import left_out_queries
-from .novelty import Embedded, novelty
+from .novelty import EmbeddedSpecimens, novelty
 from .reduction import Reduction
 from .results import Outcome
 from .retrieval import Retrieval, retrieve
@@ -149,5 +149,5 @@ def _side(run: Run, specimens: Specimens, modalities: Sequence[str], *, asked: b
     return Side(vectors, specimens.labels(), ids, country, masks)
 
 
-def _embedded(run: Run, specimens: Specimens) -> Embedded:
-    return Embedded(run.vectors(specimens), specimens.column("species"), run.masks(specimens))
+def _embedded(run: Run, specimens: Specimens) -> EmbeddedSpecimens:
+    return EmbeddedSpecimens(run.vectors(specimens), specimens.column("species"), run.masks(specimens))

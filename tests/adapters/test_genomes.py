@@ -255,7 +255,9 @@ def test_tokenizers_that_do_not_fit(tmp_path):
     unmarked = json.loads(tokenizer.to_str()) | {"post_processor": None}
     for text, message in (
         (json.dumps(unmarked), r"reads \[CLS\] … \[SEP\] and fills with \[PAD\]: it has 16 and writes ACGT ACGT"),
-        ("{}", "is no tokenizer"),
+        ("{}", "is no tokenizer of byte pairs but None"),
+        ("{", "is no JSON"),
+        ('{"model": {"type": "WordLevel"}}', "is no tokenizer of byte pairs but 'WordLevel'"),
         (None, "holds no tokenizer.json"),
     ):
         path.write_text(text) if text else path.unlink()

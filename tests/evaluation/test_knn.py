@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
-from bioscan5m_hf.evaluation.knn import Neighbours, knn, nearest_names, vote
+from bioscan5m_hf.evaluation.knn import Neighbours, knn, names_of_hits, vote
 
 
 RANDOM = np.random.default_rng(0)
@@ -86,7 +86,7 @@ def test_intervals_hold_the_value_and_orders_are_confused():
 def test_a_hit_without_a_name_is_passed_over_and_no_hit_is_no_name():
     labels = {"genus": ["Aus", None, "Bus"]}
     hits = {5: [(1, 9.0), (2, 8.0)], 6: [(1, 9.0)]}
-    assert nearest_names(hits, [5, 6, 7], labels, ["genus"])["genus"].to_pylist() == ["Bus", None, None]
+    assert names_of_hits(hits, [5, 6, 7], labels, ["genus"])["genus"].to_pylist() == ["Bus", None, None]
 
 
 @pytest.mark.parametrize(("wrong", "message"), [({"k": 0}, "k is 0"), ({"weights": "x"}, "uniform, similarity")])

@@ -13,11 +13,8 @@ from bioscan5m_hf.evaluation.counts import count_kmers
 from bioscan5m_hf.evaluation.left_out import (
     is_linnaean,
     left_out_queries,
-    mean_over_groups,
     nearest_by_hits,
-    nearest_key,
     nearest_other_species,
-    resampled_species,
 )
 
 
@@ -68,11 +65,6 @@ def test_many_queries_give_what_single_ones_give():
     assert all(species[int(key)] != species[place] for place, key in enumerate(whole.nearest))
 
 
-def test_nearest_key_ignores_the_length_of_vectors():
-    vectors = np.array([[9, 1], [0, 1], [1, 0.2]], np.float32)
-    assert nearest_key(vectors, np.array([0, 1]), np.array([2])).tolist() == [0]
-
-
 def test_hits_of_the_own_species_are_passed_over_and_none_is_wrong():
     barcode = pa.array(["AC", "AG", "AT", "AC", "CC", "CG", "CT", "GG"])
     hits = {0: [(1, 9.0), (3, 8.0), (6, 7.0)]}
@@ -80,15 +72,6 @@ def test_hits_of_the_own_species_are_passed_over_and_none_is_wrong():
     assert found.nearest.tolist() == [6, -1]
     assert found.right.tolist() == [False, False]
     assert found.same_barcode.tolist() == [1, 0]
-
-
-def test_accuracies_by_group_and_resampled_species():
-    right = np.array([True] * 90 + [False] * 10)
-    species = pa.array(["common"] * 90 + [f"rare {number}" for number in range(10)])
-    assert mean_over_groups(right, species) == pytest.approx(1 / 11)
-    low, high = resampled_species(right, species)
-    assert low < 0.5 < 0.9 <= high  # one species holds all that is right: the interval is wide
-    assert resampled_species(right, species) == (low, high)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bioscan5m_hf.evaluation.familiarity import FAMILIARITIES, Keys, familiarities
 from bioscan5m_hf.evaluation.fusion import unit
-from bioscan5m_hf.evaluation.novelty import Embedded, auroc, best_threshold, false_alarms, novelty
+from bioscan5m_hf.evaluation.novelty import EmbeddedSpecimens, auroc, best_threshold, false_alarms, novelty
 from bioscan5m_hf.evaluation.search import Search
 
 
@@ -22,7 +22,7 @@ def embedded(species, seed, spread=0.4, **more):
     """Invent specimens scattered around the centres of their species."""
     random = np.random.default_rng(seed)
     vectors = CENTRES[species] + spread * random.standard_normal((len(species), 6))
-    return Embedded(vectors.astype(np.float32), [f"S{each}" for each in species], **more)
+    return EmbeddedSpecimens(vectors.astype(np.float32), [f"S{each}" for each in species], **more)
 
 
 KNOWN, NEW = np.arange(30), np.arange(30, 60)
@@ -112,9 +112,9 @@ def test_strata_compare_specimens_of_one_stratum():
         {"Linnaean": np.arange(size) % 2 == 0, "placeholder": np.arange(size) < few}
         for size, few in ((90, 9), (45, 0))
     ]
-    asked = tuple(Embedded(each.vectors, each.species, mask) for each, mask in zip(ASKED, masks, strict=True))
+    asked = tuple(EmbeddedSpecimens(each.vectors, each.species, mask) for each, mask in zip(ASKED, masks, strict=True))
     found = novelty(KEYS, TUNE, asked)
-    half = tuple(Embedded(each.vectors[::2], each.species[::2]) for each in ASKED)
+    half = tuple(EmbeddedSpecimens(each.vectors[::2], each.species[::2]) for each in ASKED)
     alone = novelty(KEYS, TUNE, half)
     for name in ("AUROC", "FPR at 95 % TPR", "accuracy"):
         assert found.scores[f"{name}, Linnaean"] == alone.scores[name]
@@ -122,8 +122,10 @@ def test_strata_compare_specimens_of_one_stratum():
 
 
 def test_specimens_that_are_not_what_they_are_said_to_be_are_left_out():
-    known = Embedded(np.concatenate([ASKED[0].vectors, ASKED[1].vectors[:2]]), [*ASKED[0].species, "S50", None])
-    new = Embedded(np.concatenate([ASKED[1].vectors, ASKED[0].vectors[:1]]), [*ASKED[1].species, "S0"])
+    known = EmbeddedSpecimens(
+        np.concatenate([ASKED[0].vectors, ASKED[1].vectors[:2]]), [*ASKED[0].species, "S50", None]
+    )
+    new = EmbeddedSpecimens(np.concatenate([ASKED[1].vectors, ASKED[0].vectors[:1]]), [*ASKED[1].species, "S0"])
     found, plain = novelty(KEYS, TUNE, (known, new)), novelty(KEYS, TUNE, ASKED)
     assert found.scores == plain.scores
     assert {name: count for name, count in found.counts.items() if name.startswith("testing")} == {
@@ -135,4 +137,4 @@ def test_specimens_that_are_not_what_they_are_said_to_be_are_left_out():
     with pytest.raises(ValueError, match="testing has no specimen of a new species"):
         novelty(KEYS, TUNE, (ASKED[0], ASKED[0]))
     with pytest.raises(ValueError, match="no key has a species"):
-        novelty(Embedded(KEYS.vectors, [None] * len(KEYS.species)), TUNE, ASKED)
+        novelty(EmbeddedSpecimens(KEYS.vectors, [None] * len(KEYS.species)), TUNE, ASKED)

@@ -20,6 +20,7 @@ class CalibrationError(metric_base.NameMetric):
         )
 
     def score(self, predictions: list, references: list, confidences: list, bins: int = 15) -> dict[str, float]:
+        """Compare how sure names were with how often they were right; rows without a true name do not count."""
         known = [row for row, name in enumerate(references) if name is not None]
         right = [predictions[row] == references[row] for row in known]
         error = expected_calibration_error([confidences[row] for row in known], right, bins)

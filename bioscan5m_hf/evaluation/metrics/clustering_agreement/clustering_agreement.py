@@ -20,4 +20,5 @@ class ClusteringAgreement(metric_base.NameMetric):
         )
 
     def score(self, predictions: list, references: list, missing: str = "leave_out") -> dict[str, float]:
+        """Compare clusters with names; rows without a name are left out, or one class (`missing`)."""
         return vars(agreement(references, predictions, missing=missing))

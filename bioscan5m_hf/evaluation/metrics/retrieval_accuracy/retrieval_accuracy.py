@@ -22,6 +22,7 @@ class RetrievalAccuracy(metric_base.NameMetric):
         )
 
     def score(self, predictions: list, references: list, tops: tuple[int, ...] = (1, 3, 5)) -> dict[str, float]:
+        """Look for the true name among the first names of each query; rows without a true name do not count."""
         found = top_accuracy(predictions, references, tops)
         scores = {f"top{top}_{name}": getattr(one, name) for top, one in found.items() for name in ("micro", "macro")}
         one = next(iter(found.values()))

@@ -19,6 +19,7 @@ class SeenUnseenHarmonicMean(metric_base.NameMetric):
         )
 
     def score(self, predictions: list, references: list, seen: list) -> dict[str, float]:
+        """Score seen and unseen species apart, and take the harmonic mean."""
         parts = {}
         for part in (True, False):
             rows = [row for row, known in enumerate(seen) if known is part]

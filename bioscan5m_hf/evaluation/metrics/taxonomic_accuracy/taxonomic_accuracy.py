@@ -20,6 +20,7 @@ class TaxonomicAccuracy(metric_base.NameMetric):
         )
 
     def score(self, predictions: list, references: list) -> dict[str, float]:
+        """Compare names, or mappings of ranks to names; rows without a true name do not count."""
         if not isinstance(references[0], dict):
             return vars(accuracy(predictions, references))
         found = taxonomic_accuracy(predictions, references)

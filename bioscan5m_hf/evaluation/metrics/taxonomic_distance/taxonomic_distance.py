@@ -20,6 +20,7 @@ class TaxonomicDistance(metric_base.NameMetric):
         )
 
     def score(self, predictions: list, references: list, rank: str = "species") -> dict[str, float]:
+        """Count the ranks up to where prediction and truth meet; rows without a true name do not count."""
         steps = [ranks_apart(one, other, rank) for one, other in zip(predictions, references, strict=True)]
         known = [step for step in steps if step is not None]
         if not known:
