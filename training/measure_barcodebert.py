@@ -24,7 +24,7 @@ from datasets import load_dataset, load_dataset_builder
 from transformers import set_seed
 
 from bioscan5m_hf import BarcodeEncoder
-from bioscan5m_hf.dna import MAX_NUCLEOTIDES, base_codes
+from bioscan5m_hf.dna import MAX_NUCLEOTIDES, Departures, base_codes
 from bioscan5m_hf.evaluation.accuracy import accuracy_of
 from bioscan5m_hf.evaluation.blast import ORDERS, TASKS, Ordered, alignments
 from bioscan5m_hf.evaluation.counts import count_kmers
@@ -36,9 +36,8 @@ from bioscan5m_hf.evaluation.left_out import (
     nearest_by_hits,
     nearest_other_species,
 )
-from bioscan5m_hf.evaluation.places import Places
 from bioscan5m_hf.evaluation.search import Search
-from bioscan5m_hf.learning.profiles import SAMPLE, Profiles
+from bioscan5m_hf.learning.profiles import SAMPLE
 from bioscan5m_hf.learning.report import Record, code_version, make_records, write_results
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertModel
 from bioscan5m_hf.splits import SPLIT_NAMES
@@ -47,7 +46,6 @@ from bioscan5m_hf.taxonomy import is_filler
 
 logger = logging.getLogger("measure_barcodebert")
 COLUMNS = ["processid", "dna_barcode", "genus", "species", "split"]
-ROWS = 1_000
 LEARNT = ("pretrain", "train")
 ASKED = ("test", "test_unseen", "other_heldout")
 
@@ -93,9 +91,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", action="append", default=[], help="folder or Hub id; may be repeated")
     parser.add_argument("--dataset", required=True, help="dataset folder or Hub id")
     parser.add_argument(
-        "--profiles", type=int, metavar="SIZE", help="also what models of this width are taught to tell"
+        "--departures", type=int, nargs="+", default=[], metavar="SIZE", help="also what models of a width are taught"
     )
-    parser.add_argument("--places", type=int, metavar="SIZE", help="also components of bases at aligned places")
     parser.add_argument("--blast", choices=TASKS, help="alignment as well; needs BLAST+")
     parser.add_argument("--queries", type=int, metavar="N", help="ask N of (a) and N of (b) only, drawn at random")
     parser.add_argument("--threads", type=int, default=2, help="threads of BLAST+")
@@ -149,11 +146,8 @@ def answers(specimens: Specimens, given: argparse.Namespace) -> Iterator[tuple[s
     barcodes = specimens.column("dna_barcode")
     for k in (4, 6):
         yield f"counts of {k}-mers", asked(specimens, count_kmers(barcodes, k))
-    if given.profiles:
-        yield f"profiles of {given.profiles} numbers", asked(specimens, profiles(specimens, given.profiles))
-    if given.places:
-        vectors = places(specimens, given.places)
-        yield f"departures at each place, {given.places} numbers", asked(specimens, vectors)
+    for size in given.departures:
+        yield f"departures at each place, {size} numbers", asked(specimens, departures(specimens, size))
     if given.blast:
         yield from aligned(specimens, given.blast, given.threads)
     for name in given.model:
@@ -168,22 +162,11 @@ def answers(specimens: Specimens, given: argparse.Namespace) -> Iterator[tuple[s
             yield f"{title}, mean of {encoder.k} frames", asked(specimens, vectors)
 
 
-def profiles(specimens: Specimens, size: int) -> npt.NDArray[np.float32]:
-    """Give the profiles that a model is taught, fitted to the dataset's own barcodes of `pretrain` and `train`."""
-    barcodes = specimens.column("dna_barcode")
-    parts = [barcodes.slice(start, ROWS) for start in range(0, len(barcodes), ROWS)]
+def departures(specimens: Specimens, size: int) -> npt.NDArray[np.float32]:
+    """Give what a model of this width is taught, fitted to the dataset's own barcodes of `pretrain` and `train`."""
+    codes = base_codes(specimens.column("dna_barcode"), MAX_NUCLEOTIDES)
     rows = sample(np.flatnonzero(np.isin(specimens.split, LEARNT)), SAMPLE)
-    taught = (barcodes.take(pa.array(part)) for part in np.array_split(rows, 1 + len(rows) // ROWS))
-    made = Profiles.fit((base_codes(part, MAX_NUCLEOTIDES) for part in taught), size)
-    return np.concatenate([made.of(base_codes(part, MAX_NUCLEOTIDES)) for part in parts])
-
-
-def places(specimens: Specimens, size: int) -> npt.NDArray[np.float32]:
-    """Compare barcodes by their bases at each place; region and axes are of those of `pretrain` and `train`."""
-    barcodes = specimens.column("dna_barcode")
-    rows = sample(np.flatnonzero(np.isin(specimens.split, LEARNT)), SAMPLE)
-    made = Places.fit(barcodes.take(pa.array(rows)), size)
-    return np.concatenate([made.embed(barcodes.slice(start, ROWS)) for start in range(0, len(barcodes), ROWS)])
+    return Departures.fit([codes[rows]], size).of(codes)
 
 
 def untrained(like: BarcodeEncoder) -> BarcodeEncoder:

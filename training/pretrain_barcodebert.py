@@ -22,7 +22,7 @@ from bioscan5m_hf.learning.batches import Sampler
 from bioscan5m_hf.learning.command import command_line, read_arguments, start_accelerator
 from bioscan5m_hf.learning.meter import Meter, choose_attention, compile_model, grouped
 from bioscan5m_hf.learning.pretraining import PretrainingRecipe, Task, Validation, masked_accuracy
-from bioscan5m_hf.learning.profiles import Profiles
+from bioscan5m_hf.learning.profiles import profiles_of
 from bioscan5m_hf.learning.run import CHECKPOINTS, Run, check_recipe
 from bioscan5m_hf.learning.sources import load_table
 from bioscan5m_hf.learning.tables import BarcodeTable
@@ -51,8 +51,8 @@ def main(arguments: list[str] | None = None) -> None:
         table, held_out = load_barcodes(recipe, layout)
         profiles = None
         if recipe.objective == "profile":
-            name = f"profiles-{table.about['digest']}-{config.hidden_size}-{recipe.seed}.npz"
-            profiles = Profiles.of_table(table, config.hidden_size, recipe.seed, output / CHECKPOINTS / name)
+            name = f"profiles-{table.about['digest']}-{config.hidden_size}-{recipe.seed}.npy"
+            profiles = profiles_of(table, config.hidden_size, recipe.seed, output / CHECKPOINTS / name)
     processes = accelerator.num_processes
     batching = recipe.seed, recipe.batch_size, recipe.micro_batch_size, processes
     sampler = Sampler(table, recipe.framing(k), *batching)
@@ -170,7 +170,7 @@ def make_card(run: Run, config: BarcodeBertConfig, records: list[report.Record])
 OBJECTIVES = {
     "mlm": "",
     "autoencoder": ", the encoder saw the visible ones only and a light decoder filled the rest",
-    "profile": ", and the mean of the hidden states had to point to the barcode's counts of spaced words",
+    "profile": ", and the mean of the hidden states had to tell how the barcode departs from what is common",
 }
 """What a recipe's objective asks for beside hidden k-mers."""
 

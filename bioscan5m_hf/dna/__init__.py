@@ -1,6 +1,7 @@
 """DNA barcodes, many at once: the alphabet, cleaning, checks, and their encoding as k-mers."""
 
 from .cleaning import clean, reverse_complement
+from .departures import Departures
 from .kmers import (
     LAYOUTS,
     MAX_NUCLEOTIDES,
@@ -15,12 +16,11 @@ from .letters import BASES, IUPAC, foreign_letters, only_letters, strip_n
 from .quality import WARNINGS, check
 from .reading import STOP_CODONS
 from .region import Region
-from .words import CODONS, base_codes, count_words
+from .words import base_codes, count_words
 
 
 __all__ = [
     "BASES",
-    "CODONS",
     "IUPAC",
     "LAYOUTS",
     "MAX_NUCLEOTIDES",
@@ -28,6 +28,7 @@ __all__ = [
     "STANDARD",
     "STOP_CODONS",
     "WARNINGS",
+    "Departures",
     "Encoded",
     "Layout",
     "Region",

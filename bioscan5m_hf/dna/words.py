@@ -10,12 +10,6 @@ from numpy.typing import NDArray
 from .arrays import Barcodes, Bytes, chunks, content, one_byte_each
 
 
-CODONS = "11011011"
-"""The first two bases of three codons in a row; the third base of a codon, which changes most freely, does not count.
-
-Spaced words: Leimeister et al. 2014, doi:10.1093/bioinformatics/btu177.
-"""
-
 NO_BASE = 4
 """Code of anything but A 0, C 1, G 2, T or U 3."""
 

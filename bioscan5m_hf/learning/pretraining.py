@@ -14,7 +14,7 @@ from ..models.barcodebert import packed_positions
 from .batches import Sampler, Share
 from .inputs import IGNORED, Cut, Inputs, Tensors
 from .masking import Framing, Masking
-from .profiles import Profiles, bases
+from .profiles import Halves
 from .recipe import RecipeError, check_choice, check_range, option
 from .schedules import SCHEDULES
 from .tables import BarcodeTable
@@ -124,7 +124,7 @@ class Task:
             no attention mask is given, and what is no k-mer, padding or not, is labelled as the k-mer whose number
             among k-mers is the id of `[UNK]`. (The code of the BIOSCAN-5M paper subtracted the special ids from the
             ids of k-mers only.)
-        profiles: give the model the profile of each barcode, or None.
+        profiles: of the table's barcodes, to be given to the model, or None.
     """
 
     table: BarcodeTable
@@ -133,7 +133,7 @@ class Task:
     masking: Masking
     autoencoder: bool = False
     loss_positions: str = "masked"
-    profiles: Profiles | None = None
+    profiles: Halves | None = None
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -168,7 +168,7 @@ class Task:
             tensors |= {"input_ids": torch.from_numpy(shown), "labels": labels}
         if self.profiles is None:
             return cut.inputs(share, [int(asked.sum())], tensors, attends_padding=everywhere)
-        tensors["profile"] = torch.from_numpy(self.profiles.of(bases(self.table, rows)))
+        tensors["profile"] = torch.from_numpy(self.profiles[rows].astype(np.float32))
         return cut.inputs(share, [int(asked.sum()), len(rows)], tensors)
 
 

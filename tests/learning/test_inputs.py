@@ -14,7 +14,7 @@ from bioscan5m_hf.learning.inputs import IGNORED
 from bioscan5m_hf.learning.masking import Framing, Masking
 from bioscan5m_hf.learning.meter import compile_model
 from bioscan5m_hf.learning.pretraining import PretrainingRecipe, Task, Validation, masked_accuracy
-from bioscan5m_hf.learning.profiles import Profiles, bases
+from bioscan5m_hf.learning.profiles import profiles_of
 from bioscan5m_hf.learning.report import code_version
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertForMaskedLM
 
@@ -67,13 +67,13 @@ def test_there_is_a_mask_where_there_is_padding_only(table):
     assert int((mask == 0).sum()) == padding
 
 
-def test_profiles_are_those_of_the_whole_barcodes_and_counted_apart(table):
-    profiles = Profiles.fit([bases(table, np.arange(len(table)))], size=3)
+def test_profiles_are_those_of_the_whole_barcodes_and_counted_apart(table, tmp_path):
+    profiles = profiles_of(table, 3, 0, tmp_path / "profiles.npy")
     task = Task(table, 4, "standard", Masking(), profiles=profiles)
     sampler = Sampler(table, Framing(4, crop=(16, 20)), 0, 3)
     share = sampler.epoch(0).shares(0, 0)[0]
     inputs = task.inputs(share, 0, 0)
-    assert np.array_equal(inputs.tensors["profile"].numpy(), profiles.of(bases(table, share.rows)))
+    assert np.array_equal(inputs.tensors["profile"].numpy(), profiles[share.rows].astype(np.float32))
     assert inputs.predicted == (int((inputs.tensors["labels"] != IGNORED).sum()), 3)
     assert task.heads == ("kmers", "profiles")
     assert Task(table, 4, "standard", Masking()).heads == ()

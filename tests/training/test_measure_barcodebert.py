@@ -30,7 +30,7 @@ def measured(dataset, tmp_path_factory):
     small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
     save_stock(BarcodeBertModel(BarcodeBertConfig(kmer_size=4, **small)), folder / "model")
     blast = ("--blast", "megablast", "--queries", 40) if shutil.which("blastn") else ()
-    arguments = ("--model", folder / "model", "--dataset", dataset, "--profiles", 8, "--places", 8, "--frames", *blast)
+    arguments = ("--model", folder / "model", "--dataset", dataset, "--departures", 8, 4, "--frames", *blast)
     load("measure_barcodebert").main([str(each) for each in (*arguments, "--out", folder / "out")])
     return folder / "out"
 
@@ -45,7 +45,7 @@ def test_every_way_is_measured_alike(measured):
     expected = [
         "counts of 4-mers",
         "counts of 6-mers",
-        "profiles of 8 numbers",
+        "departures at each place, 4 numbers",
         "departures at each place, 8 numbers",
         "model, untrained",
         "model",

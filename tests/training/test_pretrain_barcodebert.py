@@ -155,7 +155,7 @@ def test_a_run_with_profiles_that_was_stopped_goes_on_exactly(dataset, tmp_path)
     assert log_of(stopped) == log_of(tmp_path / "whole")
     assert_equal(weights_of(stopped), weights_of(tmp_path / "whole"))
     assert not [name for name in weights_of(stopped) if "profile" in name]
-    assert "had to point to the barcode's counts of spaced words" in (stopped / "README.md").read_text()
+    assert "had to tell how the barcode departs from what is common" in (stopped / "README.md").read_text()
 
 
 def test_accumulated_steps_learn_what_one_step_learns(dataset, tmp_path):
