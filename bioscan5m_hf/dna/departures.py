@@ -107,5 +107,5 @@ def departures(region: Region, codes: NDArray[np.integer]) -> Floats:
 
 
 def _unit(vectors: NDArray[np.floating]) -> Floats:
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _LEAST)
-    return unit.astype(np.float32, copy=False)
+    unit: Floats = (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _LEAST)).astype(np.float32)
+    return unit

@@ -21,9 +21,8 @@ def descendants(count: int, seed: int = 5) -> list[str]:
 
 BARCODES = descendants(40)
 CODES = base_codes(BARCODES)
-ODD = base_codes(
-    [BARCODES[0], BARCODES[1][:50] + "N" + BARCODES[1][51:], *(barcode[:600] for barcode in BARCODES[2:])]
-)
+UNKNOWN = BARCODES[1][:50] + "N" + BARCODES[1][51:]
+ODD = base_codes([BARCODES[0], UNKNOWN, *(barcode[:600] for barcode in BARCODES[2:])])
 
 
 def cosines(one, other):
