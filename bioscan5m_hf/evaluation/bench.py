@@ -70,7 +70,10 @@ class Bench:
         first = next(split for split in SPLIT_NAMES if split in source.files and split != "pretrain")
         needed = {first, *(split for job in jobs for split in job.task.splits)}
         splits = [split for split in SPLIT_NAMES if split in needed and split in source.files]
-        rows = read_specimens(source, splits)
+        try:
+            rows = read_specimens(source, splits)
+        except Bioscan5mError as error:
+            raise TaskError(f"task {', '.join(dict.fromkeys(job.task.name for job in jobs))}: {error}") from error
         store = Store(cache, {}, part, processes, progress and not processes.rank)
         photographs = partial(Photographs.of, source.path, package, source.revision)
         revision = revision_of(source)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..data.packages import IMAGE_PACKAGES
 from ..data.parquet import take_rows
+from ..data.schema import IMAGE
 from ..data.sources import Source, open_source, read_tables
 from ..errors import EncoderError, TaskError
 from .embeddings import Store
@@ -30,13 +32,14 @@ NAMING = {"dna": "names", "image": "names_of_images"}
 
 @dataclass
 class Photographs:
-    """The photographs of a dataset that lies in a folder.
+    """The photographs of a dataset.
 
     Args:
         source: an image package, opened.
     """
 
     source: Source
+    _prepared: dict[str, Any] = field(default_factory=dict, repr=False)
     _places: dict[str, dict[str, int]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -44,7 +47,7 @@ class Photographs:
         """Open the photographs of a dataset.
 
         Args:
-            data: dataset folder.
+            data: dataset folder, Hub id, or name in the prepared cache of `datasets`.
             package: one of its image packages; by default the first that it has.
             revision: of a dataset on the Hub.
 
@@ -63,15 +66,13 @@ class Photographs:
         """Give the photographs of some specimens as PIL images in RGB.
 
         Raises:
-            TaskError: a specimen has none, or they do not lie in local Parquet files.
+            TaskError: a specimen has none.
         """
         from PIL import Image
 
-        files = [Path(str(file)) for file in self.source.files[split]]
-        if strange := [file for file in files if not file.is_file() or file.suffix != ".parquet"]:
-            raise TaskError(f"{strange[0]} is no local Parquet file: photographs are read from a dataset folder")
         places = self._places.setdefault(split, {})
         if not places:
+            files = self.source.files[split]
             shards = (table for file in files for table in read_tables(str(file), [PROCESSID]))
             ids = (name for table in shards for name in table[PROCESSID].to_pylist())
             places |= {name: place for place, name in enumerate(ids)}
@@ -79,12 +80,25 @@ class Photographs:
             raise TaskError(f"split {split} of {self.source.path} has no photograph of {lost[0]}")
         wanted = np.array([places[name] for name in processids], np.int64)
         order = np.argsort(wanted)
-        tables = take_rows(files, wanted[order], ["image"])
-        read = [image["bytes"] for table in tables for image in table["image"].to_pylist()]
+        tables = self._rows(split, wanted[order])
+        read = [image["bytes"] for table in tables for image in table[IMAGE].to_pylist()]
         found: list[Any] = [None] * len(read)
         for place, given in zip(order.tolist(), read, strict=True):
             found[place] = Image.open(io.BytesIO(given)).convert("RGB")
         return found
+
+    def _rows(self, split: str, places: npt.NDArray[np.int64]) -> Iterable[pa.Table]:
+        """Give the photographs at ascending places, from shards in a folder, else as `datasets` prepares them."""
+        files = [Path(str(file)) for file in self.source.files[split]]
+        if all(file.is_file() and file.suffix == ".parquet" for file in files):
+            return take_rows(files, places, [IMAGE])
+        if split not in self._prepared:
+            from datasets import load_dataset
+
+            source = self.source
+            rows = load_dataset(source.path, source.config, split=split, revision=source.revision)
+            self._prepared[split] = rows.select_columns([IMAGE]).with_format("arrow")
+        return [self._prepared[split][places]]
 
 
 @dataclass

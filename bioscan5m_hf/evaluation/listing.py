@@ -35,7 +35,7 @@ def described(task: Task) -> str:
         "revision": str(task.revision),
         "splits": _splits(task),
         "ranks": ", ".join(task.ranks),
-        "rows": task.preprocessing,
+        "rows": _preprocessing(task),
         "metric": task.metric,
         "ties": task.ties,
         "main score": task.main,
@@ -52,6 +52,11 @@ def _splits(task: Task) -> str:
     parts = {"fitted to": task.fit, "chosen on": task.tune, "keys": task.keys, "queries": task.queries}
     found = "; ".join(f"{name} {', '.join(splits)}" for name, splits in parts.items() if splits)
     return f"{found}; as far as the dataset has them" if task.where_there else found
+
+
+def _preprocessing(task: Task) -> str:
+    with_photographs = task.one_per_barcode and "image" in task.modalities
+    return task.preprocessing + ("; of photographs every specimen's" if with_photographs else "")
 
 
 def _needs(task: Task) -> str:

@@ -22,7 +22,7 @@ from .recipe import to_mapping
 logger = logging.getLogger(__name__)
 RESULTS = "results.json"
 
-Way = Literal["encoder", "classifier"]
+Way = Literal["encoder", "classifier", "cnn"]
 """Which `use_*.md.jinja` a card shows."""
 
 
@@ -95,7 +95,7 @@ def make_card(title: str, front: Mapping[str, Any], recipe: object, *, way: Way,
         title: its heading.
         front: the YAML at its top, with the licence.
         recipe: it was trained by.
-        way: whose use it shows: `encoder`, or `classifier`, which needs its finest `rank`, too.
+        way: whose use it shows: `encoder`, `cnn`, or `classifier`, which needs its finest `rank`, too.
         place: folder or Hub id the model is loaded from.
         **values: what the template names.
     """

@@ -20,6 +20,7 @@ from bioscan5m_hf.evaluation.knn import knn
 from bioscan5m_hf.evaluation.references import Chance
 from bioscan5m_hf.evaluation.results import read_result
 from bioscan5m_hf.evaluation.specimens import open_data, read_specimens
+from bioscan5m_hf.hub.push import push
 from bioscan5m_hf.synthetic import synthesize
 
 
@@ -229,10 +230,8 @@ def test_duplicate_processids_are_told_with_their_rows(data, tmp_path):
     twice = changed(data, tmp_path / "twice", test_unseen=lambda table: pa.concat_tables([table, table.slice(2, 1)]))
     rows = read_specimens(open_data(data), ["test_unseen"])
     processid, row = rows.column("processid")[2].as_py(), len(rows) + 1
-    message = (
-        rf"split test_unseen, row {row}, {processid} stands twice, first as split test_unseen, row 3, {processid}"
-    )
-    with pytest.raises(Bioscan5mError, match=message):
+    message = rf"task knn-genus-unseen: .*split test_unseen, row {row}, {processid} stands twice, first as split test_unseen, row 3, {processid}"
+    with pytest.raises(TaskError, match=message):
         evaluate_model(Counts(), "knn-genus-unseen", twice, cache=tmp_path)
 
 
@@ -369,6 +368,25 @@ def test_photographs_are_embedded_in_the_order_of_their_specimens(dataset, tmp_p
     places = [np.abs(stored - one).max(axis=1).argmin() for one in expected]
     assert np.allclose(stored[places], expected, atol=1e-3)
     assert sorted(set(places)) == sorted(places)
+
+
+def test_photographs_of_a_repository_are_those_of_the_folder(dataset, hub, repo_id, tmp_path):
+    class Colours:
+        name, revision = "colours", "1"
+
+        def embed_images(self, images):
+            return np.array([np.asarray(image, np.float32).mean(axis=(0, 1)) for image in images])
+
+    push(dataset, repo_id)
+    asked = {"tasks": "knn-genus-left-out-species", "package": "cropped_256"}
+    (local,) = evaluate_model(Colours(), data=dataset, cache=tmp_path / "local", **asked)
+    (remote,) = evaluate_model(Colours(), data=repo_id, cache=tmp_path / "remote", **asked)
+    assert remote.modality == "image"
+    assert {name: score.value for name, score in remote.scores.items()} == {
+        name: score.value for name, score in local.scores.items()
+    }
+    assert remote.data_fingerprint == local.data_fingerprint
+    assert remote.data_revision != local.data_revision
 
 
 def test_photographs_of_another_package_are_other_photographs(dataset, tmp_path):
