@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from .agreement import Agreement, compare
 from .dendrogram import Dendrogram
+from .intervals import resampled_means
 from .labels import class_codes, codes_of
 from .reduction import Reduction
 from .results import Outcome, Score, score_name
@@ -215,8 +216,11 @@ def _one_seed(
             if errors:
                 for measure, value in _errors(codes, clusters, classes["species"], seed).items():
                     found.errors[score_name(rank, rule, measure)] = value
-    for name, value in silhouettes(points, cuts | unknown, sample=how.sample, seed=seed).items():
-        found.values[f"silhouette/{name}"] = value
+    asked, apart = silhouettes(points, cuts | unknown, sample=how.sample, seed=seed)
+    for name, given in apart.items():
+        found.values[f"silhouette/{name}"] = float(given.mean())
+        if errors:
+            found.errors[f"silhouette/{name}"] = float(resampled_means(given, _own(classes["species"])[asked]).std())
     for name, clusters in unknown.items():
         found.values[f"clusters/{name}"] = float(_size(clusters))
     return found
@@ -229,8 +233,7 @@ def _measures(codes: Integers, clusters: Integers) -> dict[str, float]:
 
 def _errors(codes: Integers, clusters: Integers, species: Integers, seed: int) -> dict[str, float]:
     """Give standard errors from leaving a twentieth of the species out in turn; a missing one stands for itself."""
-    own = np.where(species >= 0, species, species.max(initial=-1) + 1 + np.arange(len(species)))
-    _, own = np.unique(own, return_inverse=True)
+    _, own = np.unique(_own(species), return_inverse=True)
     groups = min(_GROUPS, int(own.max()) + 1)
     turn = np.random.default_rng(seed).permutation(int(own.max()) + 1)[own] % groups
     kept = [(turn != group) for group in range(groups)]
@@ -240,6 +243,11 @@ def _errors(codes: Integers, clusters: Integers, species: Integers, seed: int) -
     without = [_measures(codes[rows], clusters[rows]) for rows in kept]
     share = (len(kept) - 1) / len(kept)
     return {name: float(np.sqrt(share * _squares([one[name] for one in without]))) for name in MEASURES}
+
+
+def _own(species: Integers) -> Integers:
+    """Number missing species, each as one of its own."""
+    return np.where(species >= 0, species, species.max(initial=-1) + 1 + np.arange(len(species)))
 
 
 def _squares(values: list[float]) -> float:

@@ -54,6 +54,31 @@ def resampled(
         >>> low, high
         (0.0, 1.0)
     """
+    low, high = np.percentile(resampled_means(right, species, group, repeats=repeats, seed=seed), PERCENTILES)
+    return float(low), float(high)
+
+
+def resampled_means(
+    right: npt.NDArray[np.bool_] | npt.NDArray[np.floating],
+    species: Labels,
+    group: Labels | None = None,
+    *,
+    repeats: int = 1000,
+    seed: int = 0,
+) -> npt.NDArray[np.float64]:
+    """Give the means of which `resampled` takes the percentiles, shape (repeats,).
+
+    Args:
+        right: see `resampled`.
+        species: likewise.
+        group: likewise.
+        repeats: resamples.
+        seed: what they are drawn from.
+
+    Examples:
+        >>> resampled_means(np.array([True, True]), ["Aus bus", "Aus cus"], repeats=3).tolist()
+        [1.0, 1.0, 1.0]
+    """
     values, codes = np.asarray(right, np.float64), _species(species, len(right))
     if group is None:
         hits, counts = np.bincount(codes, weights=values), np.bincount(codes)
@@ -64,8 +89,7 @@ def resampled(
             raise ValueError(f"{len(values)} answers and {len(groups)} groups: give one of each for every query")
         known = groups >= 0
         means = list(_means_over_groups(values[known], codes[known], groups[known], repeats, seed))
-    low, high = np.percentile(np.concatenate(means), PERCENTILES)
-    return float(low), float(high)
+    return np.concatenate(means)
 
 
 def resampled_statistic(

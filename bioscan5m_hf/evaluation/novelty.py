@@ -64,8 +64,8 @@ def novelty(
         seed: what the intervals are drawn from.
 
     Returns:
-        `AUROC`, `FPR at 95 % TPR` and `accuracy` at the chosen threshold with its two sides, all and by stratum, with
-        intervals from resampling species; and `AUROC of <measure>` for each. Counts tell what was left out: new
+        `AUROC`, `FPR at 95 % TPR` and `accuracy` at the chosen threshold with its two sides, all and by stratum, and
+        `AUROC of <measure>` for each, with intervals from resampling species. Counts tell what was left out: new
         specimens whose species is among the keys, known ones whose species is not, and those without a species.
 
     Raises:
@@ -87,7 +87,8 @@ def novelty(
     threshold = best_threshold(tuned.new, measured[chosen])
     scores = _scores(told, familiar[chosen], threshold, seed)
     for name, values in familiar.items():
-        scores[f"AUROC of {name}"] = Score(auroc(told.new, -values), n=len(told.new))
+        low, high = _interval(auroc, told.new, -values, told.species, seed)
+        scores[f"AUROC of {name}"] = Score(auroc(told.new, -values), low, high, len(told.new))
     settings: dict[str, Any] = {"measure": chosen, "threshold": threshold, "similarity": "cosine"}
     settings["AUROC on the specimens that it was chosen on"] = aurocs
     return Outcome(scores, {"keys": len(table.keys.vectors), **tuned.counts, **told.counts}, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 from .accuracy import harmonic_mean
 from .answers import Mask, Names, array, score_answers
 from .fusion import Stacked
+from .intervals import PERCENTILES, resampled_means
 from .labels import codes_of
 from .nearest_names import nearest_names
 from .results import Outcome, Score, score_name
@@ -111,6 +113,7 @@ def retrieve(
     if len(held.vectors) > 1 and len(widths) == 1:
         found[ALL] = Stacked(tuple(held.vectors.values()))
     scores: dict[str, Score] = {}
+    answers: dict[tuple[str, str], _Answers] = {}
     chosen = _directions({name for side in queries.values() for name in side.views()}, found, queries, how)
     for asked, kind in chosen:
         for part, side in queries.items():
@@ -118,9 +121,10 @@ def retrieve(
                 given = _given(side.views()[asked], found[kind], held, side, apart, how)
                 by_country = asked in UNFUSED and kind in UNFUSED and not apart
                 scores |= _scores(name, given, side, by_country, how)
+                answers |= {(name, rank): (hits, given.names[rank], side) for rank, hits in given.hits.items()}
     if not scores:
         raise ValueError(f"no query has a name at any of the ranks {', '.join(how.ranks)}: nothing can be counted")
-    scores |= _harmonic(scores, seen, unseen)
+    scores |= _harmonic(scores, answers, (seen, unseen), how)
     counts = {"keys": len(held)} | {f"queries of {part}": len(side) for part, side in queries.items()}
     return Outcome(scores, counts, _settings(how, chosen))
 
@@ -208,17 +212,43 @@ def _countries(side: Side, how: Retrieval) -> dict[str, Mask]:
     return {f"country {name}": np.asarray(pc.fill_null(pc.equal(names, name), False)) for name in large}
 
 
-def _harmonic(scores: Mapping[str, Score], seen: str, unseen: str) -> dict[str, Score]:
-    """Join each score of seen species with that of unseen ones, where neither is of a stratum or country."""
+_Answers = tuple[npt.NDArray[np.bool_], pa.Array, Side]
+"""Whether each of the nearest is right, shape (n, k), the names of the queries, and the queries."""
+
+
+def _harmonic(
+    scores: Mapping[str, Score], answers: Mapping[tuple[str, str], _Answers], parts: tuple[str, str], how: Retrieval
+) -> dict[str, Score]:
+    """Join each score of seen species with that of unseen ones; their species are drawn independently."""
+    seen, unseen = parts
     found = {}
-    for name, score in scores.items():
-        rank, rest = name.split("/", 1)
-        other = scores.get(f"{rank}/{unseen}{rest.removeprefix(seen)}")
-        whole = rest.count(",") == 1 or f", {OTHER_PLATES}/" in rest
-        if rest.startswith(f"{seen}, ") and whole and other is not None:
-            value = harmonic_mean(score.value, other.value)
-            found[f"{rank}/{HARMONIC}{rest.removeprefix(seen)}"] = Score(value, n=score.n + other.n)
+    for name, rank in answers:
+        other = f"{unseen}{name.removeprefix(seen)}"
+        if not name.startswith(f"{seen}, ") or (other, rank) not in answers:
+            continue
+        for top, average in itertools.product(how.tops, ("micro", "macro")):
+            one, two = (scores.get(f"{rank}/{part}/top-{top} {average}") for part in (name, other))
+            if one is None or two is None:
+                continue
+            drawn = zip(
+                _drawn(answers[name, rank], top, average, how.seed),
+                _drawn(answers[other, rank], top, average, how.seed + 1),
+                strict=True,
+            )
+            low, high = np.percentile([harmonic_mean(*pair) for pair in drawn], PERCENTILES)
+            value = harmonic_mean(one.value, two.value)
+            joined_name = f"{rank}/{HARMONIC}{name.removeprefix(seen)}/top-{top} {average}"
+            found[joined_name] = Score(value, float(low), float(high), one.n + two.n)
     return found
+
+
+def _drawn(answers: _Answers, top: int, average: str, seed: int) -> list[float]:
+    hits, names, side = answers
+    known = np.flatnonzero(names.is_valid())
+    right, kinds = np.asarray(hits[known, :top].any(axis=1)), array(side.labels["species"]).take(pa.array(known))
+    group = names.take(pa.array(known)) if average == "macro" else None
+    drawn: list[float] = resampled_means(right, kinds, group, seed=seed).tolist()
+    return drawn
 
 
 def _settings(how: Retrieval, chosen: Sequence[tuple[str, str]]) -> dict[str, Any]:

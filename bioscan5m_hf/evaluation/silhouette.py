@@ -20,26 +20,28 @@ _CELLS_AT_ONCE = 1 << 23
 
 def silhouettes(
     points: npt.NDArray[np.floating], clusterings: Mapping[str, Integers], *, sample: int = 5000, seed: int = 0
-) -> dict[str, float]:
-    """Give the mean silhouette of clusterings (Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7), Euclidean.
+) -> tuple[Integers, dict[str, Floats]]:
+    """Give the silhouettes of points in clusterings (Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7), Euclidean.
 
-    Where there are more points than the sample, the mean is over a sample of them, each compared with all points: a
+    Where there are more points than the sample, a sample of them is asked, each compared with all points: a
     silhouette within the sample would lose most members of small clusters. Distances are computed once for all
     clusterings, in blocks of 64 MB.
 
     Args:
         points: shape (n, width).
         clusterings: name → cluster of each point, numbered from 0, shape (n,).
-        sample: points whose silhouettes are averaged.
+        sample: points that are asked, at most.
         seed: what they are drawn from.
 
     Returns:
-        Name → mean silhouette, from -1 to 1. Clusterings into one cluster, or into one for each point, have none.
+        The points that were asked, shape (m,), and name → their silhouettes, from -1 to 1, shape (m,). Clusterings
+        into one cluster, or into one for each point, have none.
 
     Examples:
         >>> points = np.array([[0.0], [1.0], [10.0], [11.0]])
-        >>> round(silhouettes(points, {"two": np.array([0, 0, 1, 1])})["two"], 3)
-        0.9
+        >>> asked, found = silhouettes(points, {"two": np.array([0, 0, 1, 1])})
+        >>> found["two"].round(2).tolist()
+        [0.9, 0.89, 0.89, 0.9]
     """
     from sklearn.metrics import pairwise_distances
 
@@ -48,14 +50,14 @@ def silhouettes(
     asked = np.arange(len(points))
     if sample < len(points):
         asked = np.sort(np.random.default_rng(seed).choice(len(points), sample, replace=False))
-    sums = dict.fromkeys(defined, 0.0)
+    values: dict[str, list[Floats]] = {name: [] for name in defined}
     step = max(1, _CELLS_AT_ONCE // len(points))
     for start in range(0, len(asked), step):
         part = asked[start : start + step]
         distances = pairwise_distances(points[part], points).astype(np.float64)
         for name, found in defined.items():
-            sums[name] += float(_of(distances @ members[name], found[part], np.bincount(found)).sum())
-    return {name: total / len(asked) for name, total in sums.items()}
+            values[name].append(_of(distances @ members[name], found[part], np.bincount(found)))
+    return asked, {name: np.concatenate(each) for name, each in values.items()}
 
 
 def _members(found: Integers) -> csr_array:

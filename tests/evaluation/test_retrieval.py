@@ -104,6 +104,9 @@ def test_seen_and_unseen_are_joined_by_their_harmonic_mean():
         score = found[f"{rank}/harmonic mean, image→dna/top-{top} {average}"]
         assert score.value == pytest.approx(harmonic_mean(parts[0].value, parts[1].value))
         assert score.n == 105
+        assert score.low < score.value < score.high
+        assert score.low >= harmonic_mean(*(part.low for part in parts)) - 0.01
+        assert score.high <= harmonic_mean(*(part.high for part in parts)) + 0.01
     assert not any("harmonic" in name for name in retrieve({"test": SEEN}, KEYS, how=ONLY).scores)
 
 

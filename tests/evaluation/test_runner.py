@@ -230,8 +230,8 @@ def test_duplicate_processids_are_told_with_their_rows(data, tmp_path):
     twice = changed(data, tmp_path / "twice", test_unseen=lambda table: pa.concat_tables([table, table.slice(2, 1)]))
     rows = read_specimens(open_data(data), ["test_unseen"])
     processid, row = rows.column("processid")[2].as_py(), len(rows) + 1
-    message = rf"task knn-genus-unseen: .*split test_unseen, row {row}, {processid} stands twice, first as split test_unseen, row 3, {processid}"
-    with pytest.raises(TaskError, match=message):
+    told = f"row {row}, {processid} stands twice, first as split test_unseen, row 3, {processid}"
+    with pytest.raises(TaskError, match=f"task knn-genus-unseen: .*{told}"):
         evaluate_model(Counts(), "knn-genus-unseen", twice, cache=tmp_path)
 
 
