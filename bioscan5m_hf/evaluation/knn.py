@@ -153,7 +153,7 @@ def knn(
     named = how.names(queries, keys, labels, ranks)
     found = score_names(named, true, part=part, masks=masks, learnt=labels, seed=seed)
     counts = {"keys": len(keys), "queries": len(queries)} | dict(found.counts)
-    settings = {"k": how.k, "weights": how.weights, "similarity": "cosine", "precision": how.search.precision}
+    settings: dict[str, object] = {"k": how.k, "weights": how.weights, **how.search.settings}
     if how.weights != "uniform":
         settings["temperature"] = how.temperature
     return replace(found, counts=counts, settings=settings)

@@ -79,7 +79,7 @@ def knn_genus_unseen(run: Run) -> Outcome:
         keys.labels(),
         part=part,
         ranks=ranks,
-        how=Neighbours(**run.settings, search=run.search),
+        how=Neighbours(**run.options, search=run.search),
         masks=run.masks(queries),
         seed=run.seed,
     )
@@ -130,4 +130,5 @@ def left_out_outcome(rows: Specimens, found: LeftOut, keys: int, run: Run) -> Ou
         "keys left out: a query's barcode under another name": int(found.same_barcode.sum()),
         "queries without a key": int((found.nearest < 0).sum()),
     }
-    return Outcome(scores, counts, {"similarity": "bit score" if hasattr(run.model, "align") else "cosine"})
+    aligned = hasattr(run.model, "align")
+    return Outcome(scores, counts, {"similarity": "bit score"} if aligned else run.search.settings)

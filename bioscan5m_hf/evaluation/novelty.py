@@ -89,7 +89,7 @@ def novelty(
     for name, values in familiar.items():
         low, high = _interval(auroc, told.new, -values, told.species, seed)
         scores[f"AUROC of {name}"] = Score(auroc(told.new, -values), low, high, len(told.new))
-    settings: dict[str, Any] = {"measure": chosen, "threshold": threshold, "similarity": "cosine"}
+    settings: dict[str, Any] = {"measure": chosen, "threshold": threshold, **table.keys.search.settings}
     settings["AUROC on the specimens that it was chosen on"] = aurocs
     return Outcome(scores, {"keys": len(table.keys.vectors), **tuned.counts, **told.counts}, settings)
 

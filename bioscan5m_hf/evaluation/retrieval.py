@@ -254,8 +254,7 @@ def _drawn(answers: _Answers, top: int, average: str, seed: int) -> list[float]:
 def _settings(how: Retrieval, chosen: Sequence[tuple[str, str]]) -> dict[str, Any]:
     missing = {"leave_out": "queries without a name do not count", "name": "'not_classified' is a name"}
     return {
-        "similarity": "cosine",
-        "precision": how.search.precision,
+        **how.search.settings,
         "tops": list(how.tops),
         "top-k": "nearest different names" if how.distinct else "names of the nearest keys, with repetitions",
         "missing names": missing[how.missing],

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ..errors import TaskError
 from .answers import Mask
 from .encoder import Vectors
 from .inputs import Embedded
-from .search import Search
+from .search import PRECISIONS, Search
 from .specimens import Places, Specimens
 from .strata import strata
 from .task import Task
@@ -81,9 +82,22 @@ class Run:
 
     @property
     def search(self) -> Search:
-        """How keys are searched: on a GPU where torch has been loaded and has one."""
+        """How keys are searched: in the precision that was chosen, on a GPU where torch has been loaded and has one.
+
+        Raises:
+            TaskError: there is no such precision.
+        """
         torch = sys.modules.get("torch")
-        return Search(device="cuda" if torch is not None and torch.cuda.is_available() else "cpu")
+        device = "cuda" if torch is not None and torch.cuda.is_available() else "cpu"
+        precision = self.settings.get("precision", PRECISIONS[0])
+        if precision not in PRECISIONS:
+            raise TaskError(f"task {self.task.name}: precision is {precision!r}: use {' or '.join(PRECISIONS)}")
+        return Search(device=device, precision=precision)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What was chosen beside the precision of the search."""
+        return {name: value for name, value in self.settings.items() if name != "precision"}
 
     def part_name(self) -> str:
         """Give what the queries are called in the names of scores: their splits."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 Groups = Sequence[tuple[Integers, Integers]]
+PRECISIONS = ("float32", "bfloat16")
+"""What keys are compared in; the first is exact."""
 
 _MORE = 32
 """Further candidates of the search in bfloat16 that are compared again in float32."""
@@ -101,6 +103,11 @@ class Search:
     keys_at_once: int = 8192
     precision: Literal["float32", "bfloat16"] = "float32"
     device: str = "cpu"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a record says of a search."""
+        return {"similarity": "cosine", "precision": self.precision}
 
     def nearest(
         self, queries: Vectors, keys: Vectors, k: int = 1, *, barred: Integers | None = None, apart: Groups = ()

@@ -50,7 +50,7 @@ def zero_shot_clustering(run: Run) -> Outcome:
 def cross_modal_retrieval(run: Run) -> Outcome:
     """Find specimens of one modality by another."""
     modalities = [name for name in ("image", "dna", "text") if name in able(run.model)]
-    how = Retrieval(**run.settings, search=run.search, seed=run.seed)
+    how = Retrieval(**run.options, search=run.search, seed=run.seed)
     drawn = run.queries()
     queries = {split: _side(run, drawn.of([split]), modalities, asked=True) for split in run.task.queries}
     keys = [_side(run, run.part([split]), modalities, asked=False) for split in run.task.keys]

@@ -19,6 +19,7 @@ from bioscan5m_hf.evaluation import Encoder, evaluate_model
 from bioscan5m_hf.evaluation.knn import knn
 from bioscan5m_hf.evaluation.references import Chance
 from bioscan5m_hf.evaluation.results import read_result
+from bioscan5m_hf.evaluation.search import Search
 from bioscan5m_hf.evaluation.specimens import open_data, read_specimens
 from bioscan5m_hf.hub.push import push
 from bioscan5m_hf.synthetic import synthesize
@@ -105,6 +106,24 @@ def test_what_was_done_is_not_done_again_unless_asked(data, tmp_path):
     forced = evaluate_model(Counts(), TASKS, data, tmp_path / "out", again=True, cache=tmp_path / "cache")
     assert forced[0].scores == first[0].scores
     assert forced[1].settings["k"] == 1
+
+
+def test_keys_are_compared_in_the_precision_that_was_chosen(data, tmp_path, monkeypatch):
+    used = []
+    nearest = Search.nearest
+    monkeypatch.setattr(
+        Search, "nearest", lambda self, *given, **rest: used.append(self.precision) or nearest(self, *given, **rest)
+    )
+    names = ("knn-genus-unseen", "knn-genus-left-out-species", "novelty")
+    chosen = {name: {"precision": "bfloat16"} for name in names}
+    found = evaluate_model(Counts(), names, data, settings=chosen, cache=tmp_path)
+    assert set(used) == {"bfloat16"}
+    assert {one.settings["precision"] for one in found} == {"bfloat16"}
+    exact = evaluate_model(Counts(), names, data, cache=tmp_path)
+    for one, other in zip(found, exact, strict=True):
+        assert one.scores[one.main].value == pytest.approx(other.scores[other.main].value, abs=0.02)
+    with pytest.raises(TaskError, match="task novelty: precision is 'half': use float32 or bfloat16"):
+        evaluate_model(Counts(), "novelty", data, settings={"novelty": {"precision": "half"}}, cache=tmp_path)
 
 
 def test_an_encoder_without_revision_is_another_when_its_answers_are(data, tmp_path):
