@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "models": {"torch", "transformers", "tokenizers", "safetensors", "huggingface_hub", "timm", "open_clip", "peft"},
     "losses": {"models"},
     "evaluation": {"data", "splits", "taxonomy", "dna", "errors", "provenance"},
-    "embedding": {"models", "data", "splits", "taxonomy", "dna", "errors"},
+    "embedding": {"models", "data", "splits", "taxonomy", "dna", "errors", "provenance"},
     "adapters": {"embedding", "models", "data", "splits", "taxonomy", "dna", "errors"},
     "learning": {"models", "data", "splits", "taxonomy", "dna", "errors", "provenance"},
     "hub": {"models", "evaluation", "data", "splits", "taxonomy", "dna", "errors", "provenance"},

@@ -23,7 +23,7 @@ from bioscan5m_hf.embedding.classifier import BarcodeClassifier
 from bioscan5m_hf.embedding.inputs import open_input
 from bioscan5m_hf.embedding.lineage import Lineages
 from bioscan5m_hf.embedding.naming import calibrate
-from bioscan5m_hf.embedding.thresholds import FILE, FILES
+from bioscan5m_hf.embedding.thresholds import FILE
 from bioscan5m_hf.errors import Bioscan5mError
 from bioscan5m_hf.hub.cards import front_matter, public_name
 from bioscan5m_hf.hub.push import push
@@ -194,8 +194,8 @@ def finish(run: Run, measured: dict[str, dict[str, float]], epochs: int) -> None
 
 def calibrated(folder: Path, recipe: FinetuningRecipe, device: torch.device) -> str:
     """Fit thresholds of each head into `thresholds*.json`; say what came of it, or why there are none."""
-    for stale in folder.glob(FILES):
-        stale.unlink()
+    for stale in [FILE, *(f"thresholds-{rank}.json" for rank in LABELS)]:  # those of keys are not of this run
+        (folder / stale).unlink(missing_ok=True)
     by_hand = f"`bioscan5m calibrate` with `--model {folder}` fits them."
     if recipe.calibration is None:
         return f"No thresholds were fitted, as was asked for; {by_hand}"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..dna import reverse_complement
 from ..errors import Bioscan5mError
+from ..provenance import without_folder
 from ..taxonomy import LABELS, RANKS, check_rank
 from .calibration import LEAST, SHARE, Scored, check_share, fit_thresholds
 from .files import BARCODE
@@ -199,7 +200,8 @@ def calibrate(
     scored = {rank: _joined(parts) for rank, parts in collected.items()}
     if not any(one.known.any() for one in scored.values()):
         raise Bioscan5mError(f"{labelled.name} holds no record with a usable barcode and a name: nothing to fit on")
-    origin = namer.origin | {"fitted_on": labelled.name, "split": labelled.split or ""}
+    made = namer.origin | {"fitted_on": labelled.name, "split": labelled.split or ""}
+    origin = {key: without_folder(value) for key, value in made.items()}  # the file may be published
     return Thresholds(namer.mode, share, fit_thresholds(scored, share=share, least=least), origin)
 
 

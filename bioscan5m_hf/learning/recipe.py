@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import yaml
 
 from ..errors import Bioscan5mError
+from ..provenance import without_folder
 
 
 class RecipeError(Bioscan5mError, ValueError):
@@ -93,7 +94,7 @@ def read_recipe(kind: type[R], path: Path | str) -> R:
 
 
 def write_recipe(recipe: Any, path: Path | str) -> None:  # noqa: ANN401
-    """Write a recipe as YAML, with every field and its meaning; `read_recipe` reads it back.
+    """Write a recipe as YAML, with every field and its meaning; the file may be published: see `to_public`.
 
     Args:
         recipe: the dataclass.
@@ -101,21 +102,30 @@ def write_recipe(recipe: Any, path: Path | str) -> None:  # noqa: ANN401
     """
     path = Path(path)
     lines = []
+    values = to_public(recipe)
     for field in dataclasses.fields(recipe):
-        value = yaml.safe_dump([_plain(getattr(recipe, field.name))], default_flow_style=True, width=10**6)
+        value = yaml.safe_dump([values[field.name]], default_flow_style=True, width=10**6)
         lines.append(f"# {field.metadata['help']}\n{field.name}: {value.strip()[1:-1]}\n")
     beside = path.with_name(path.name + ".new")
     beside.write_text("".join(lines), encoding="utf-8")
     beside.replace(path)
 
 
-def to_mapping(recipe: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Give the fields as plain values that YAML and JSON know.
+def to_public(recipe: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Give the fields as plain values that YAML and JSON know, without folders: of an absolute path its last name.
 
     Args:
         recipe: the dataclass.
     """
-    return {field.name: _plain(getattr(recipe, field.name)) for field in dataclasses.fields(recipe)}
+    return {field.name: _without_folders(_plain(getattr(recipe, field.name))) for field in dataclasses.fields(recipe)}
+
+
+def _without_folders(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return {name: _without_folders(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(each) for each in value]
+    return without_folder(value) if isinstance(value, str) else value
 
 
 def add_flags(parser: argparse.ArgumentParser, kind: type[Any]) -> None:

@@ -15,8 +15,8 @@ import jinja2
 import yaml
 
 from ..data.manifest import write_text
-from ..provenance import code_version, command, hardware, without_folder
-from .recipe import to_mapping
+from ..provenance import code_version, command, hardware
+from .recipe import to_public
 
 
 logger = logging.getLogger(__name__)
@@ -108,14 +108,5 @@ def make_card(title: str, front: Mapping[str, Any], recipe: object, *, way: Way,
     values |= {"way": way, "place": json.dumps(place, ensure_ascii=False), "folder": shlex.quote(place)}
     values |= {"license": front["license"], "code": code_version()}
     header = yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True)
-    said = yaml.safe_dump(_without_folders(to_mapping(recipe)), sort_keys=False, default_flow_style=None, width=100)
+    said = yaml.safe_dump(to_public(recipe), sort_keys=False, default_flow_style=None, width=100)
     return environment.get_template("card.md.jinja").render(title=title, front=header, recipe=said, **values)
-
-
-def _without_folders(value: Any) -> Any:  # noqa: ANN401
-    """Take the folders of this machine off all texts of a recipe."""
-    if isinstance(value, dict):
-        return {name: _without_folders(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_folders(each) for each in value]
-    return without_folder(value) if isinstance(value, str) else value

@@ -19,7 +19,7 @@ from .command import Watching, describe
 from .inputs import Inputs, count_predicted
 from .journal import Journal
 from .meter import Meter, NotFinite, explain
-from .recipe import read_recipe, to_mapping, write_recipe
+from .recipe import read_recipe, to_public, write_recipe
 from .schedules import SCHEDULES
 
 
@@ -226,7 +226,7 @@ def check_recipe(folder: Path, recipe: Any) -> None:  # noqa: ANN401
     """
     if not (folder / RECIPE).exists():
         return
-    before, now = to_mapping(read_recipe(type(recipe), folder / RECIPE)), to_mapping(recipe)
+    before, now = to_public(read_recipe(type(recipe), folder / RECIPE)), to_public(recipe)
     changed = [name for name in now if before[name] != now[name] and name not in _MAY_CHANGE]
     if changed:
         said = ", ".join(f"{name} was {before[name]!r} and is {now[name]!r}" for name in changed)

@@ -209,7 +209,7 @@ def test_thresholds_are_fitted_on_labelled_reads(classifier, dataset):
     assert list(fitted.ranks) == ["genus", "family", "order", "class", "phylum"] or "subfamily" in fitted.ranks
     phylum = fitted.ranks["phylum"]
     assert (phylum.right, phylum.accepted) == (phylum.asked, phylum.asked)
-    assert fitted.origin["fitted_on"] == str(dataset)
+    assert fitted.origin["fitted_on"] == dataset.name
     naming.use(fitted)
 
 
