@@ -27,6 +27,7 @@ class Architecture(StrEnum):
     """Whose checkpoints can be converted."""
 
     BARCODEBERT = "barcodebert"
+    CLIBD = "clibd"
 
 
 class Precision(StrEnum):
@@ -101,15 +102,33 @@ def convert(
     kmer_size: Annotated[int | None, typer.Option(min=2, max=8, help="What k should be.")] = None,
     labels: Annotated[Path | None, typer.Option(help="Names of a fine-tuned model's classes, one a line.")] = None,
     rank: Annotated[Rank, typer.Option(help="Rank of these names.")] = _SPECIES,
+    tokenizer: Annotated[
+        str, typer.Option(help="Of CLIBD's text tower, folder or Hub id; its authors take BERT's.")
+    ] = "bert-base-uncased",
 ) -> None:
     """Convert an original checkpoint to a folder that AutoModel loads."""
     if not checkpoint.is_file():
         raise ValueError(f"there is no file {checkpoint}: name the authors' {architecture.value} checkpoint")
+    if architecture is Architecture.CLIBD:
+        _convert_clibd(checkpoint, folder, tokenizer)
+        return
     from .models.barcodebert.convert_barcodebert import convert as write
 
     names = None if labels is None else labels.read_text(encoding="utf-8").splitlines()
     written = write(checkpoint, folder, kmer_size=kmer_size, heads=heads, labels=names, rank=rank.value)
     say(f"{written}: load it with AutoModel.from_pretrained or BarcodeEncoder.from_pretrained")
+
+
+def _convert_clibd(checkpoint: Path, folder: Path, tokenizer: str) -> None:
+    from transformers import AutoTokenizer
+
+    from .models.clibd.convert_clibd import load_original
+    from .models.clibd.export_clibd import make_processor, save_clibd
+
+    model = load_original(checkpoint)
+    words = None if model.config.text_config is None else AutoTokenizer.from_pretrained(tokenizer)
+    written = save_clibd(model, make_processor(model.config, words), folder)
+    say(f"{written}: load it with AutoModel.from_pretrained and AutoProcessor.from_pretrained")
 
 
 def predict(

@@ -49,9 +49,9 @@ class ReleaseError(Bioscan5mError):
 
 
 EXTRAS = {
-    "models": ("torch", "transformers", "tokenizers", "safetensors", "edlib"),
-    "train": ("accelerate",),
-    "eval": ("evaluate", "sklearn", "fastcluster", "umap", "matplotlib", "timm", "open_clip"),
+    "models": ("torch", "transformers", "tokenizers", "safetensors", "edlib", "timm"),
+    "train": ("accelerate", "peft"),
+    "eval": ("evaluate", "sklearn", "fastcluster", "umap", "matplotlib", "open_clip"),
     "cluster": ("distributed",),
 }
 """Extra of this package → modules that it installs."""

@@ -8,7 +8,14 @@ Examples:
     'BarcodeBertModel'
 """
 
-from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    AutoProcessor,
+    AutoTokenizer,
+)
 
 from .barcodebert import (
     BarcodeBertConfig,
@@ -18,6 +25,7 @@ from .barcodebert import (
     KmerTokenizer,
     masked_mean,
 )
+from .clibd import ClibdConfig, ClibdModel, ClibdProcessor
 
 
 __all__ = [
@@ -25,6 +33,9 @@ __all__ = [
     "BarcodeBertForMaskedLM",
     "BarcodeBertForSequenceClassification",
     "BarcodeBertModel",
+    "ClibdConfig",
+    "ClibdModel",
+    "ClibdProcessor",
     "KmerTokenizer",
     "masked_mean",
 ]
@@ -34,3 +45,6 @@ AutoModel.register(BarcodeBertConfig, BarcodeBertModel)
 AutoModelForMaskedLM.register(BarcodeBertConfig, BarcodeBertForMaskedLM)
 AutoModelForSequenceClassification.register(BarcodeBertConfig, BarcodeBertForSequenceClassification)
 AutoTokenizer.register(BarcodeBertConfig, tokenizer_class=KmerTokenizer)
+AutoConfig.register(ClibdConfig.model_type, ClibdConfig)
+AutoModel.register(ClibdConfig, ClibdModel)
+AutoProcessor.register(ClibdConfig, ClibdProcessor)

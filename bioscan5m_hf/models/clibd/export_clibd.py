@@ -1,0 +1,190 @@
+"""Processors that fit a configuration, and model folders with the code that `trust_remote_code=True` runs."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import WordLevel, WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer, Split
+from tokenizers.processors import TemplateProcessing
+from tokenizers.trainers import WordPieceTrainer
+from transformers import CLIPImageProcessor, PreTrainedTokenizerFast
+
+from ..barcodebert.export_barcodebert import write_json
+from ..barcodebert.tokenization_kmer import KmerTokenizer
+from .configuration_clibd import ClibdConfig, OpenClipConfig
+from .modeling_clibd import ClibdModel
+from .processing_clibd import ClibdProcessor
+
+
+CODE = ("configuration_clibd.py", "loss_clibd.py", "modeling_clibd.py", "processing_clibd.py")
+"""What a repository carries; flat, importing each other with a single dot."""
+
+DOORS = {
+    "AutoConfig": "configuration_clibd.ClibdConfig",
+    "AutoModel": "modeling_clibd.ClibdModel",
+    "AutoProcessor": "processing_clibd.ClibdProcessor",
+}
+INCOMING = ".incoming"
+RELEASED_TOKENS = ("<MASK>", "<CLS>", "<UNK>")
+"""Special tokens of the k-mer vocabulary that the published weights have, in the order of their ids."""
+
+WORD_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_RESIZED = 256 / 224
+"""The shorter side is brought to this many times the side of the square that is cut out, as in CLIBD and ImageNet."""
+
+
+def make_processor(config: ClibdConfig, tokenizer: Any = None) -> ClibdProcessor:
+    """Make the processor that a model wants.
+
+    Args:
+        config: of the model.
+        tokenizer: of its text tower; without one, a model without text is assumed.
+
+    Raises:
+        ValueError: there is a text tower and no tokenizer.
+
+    Examples:
+        >>> make_processor(ClibdConfig(modalities=["dna"]))(dna=["ACGTA"])["dna_input_ids"].tolist()
+        [[111]]
+    """
+    if tokenizer is None:
+        if config.text_config is not None:
+            raise ValueError("the model has a text tower: give its tokenizer")
+        tokenizer = train_tokenizer(())
+    released = config.dna_padding == "unknown"
+    return ClibdProcessor(
+        image_processor(config),
+        released_tokenizer(config.dna_kmer_size) if released else KmerTokenizer(kmer_size=config.dna_kmer_size),
+        tokenizer,
+        dna_max_nucleotides=config.dna_max_nucleotides,
+        dna_prefix_id=config.dna_prefix_id,
+        dna_padding=config.dna_padding,
+        text_max_length=config.text_max_length,
+        text_padding="max_length" if config.text_pooling == "mean_all" else "longest",
+        missing_rank_token=config.missing_rank_token,
+    )
+
+
+def image_processor(config: ClibdConfig) -> CLIPImageProcessor:
+    """Make what prepares photographs: the size and normalisation of the image tower.
+
+    The published weights were trained on values from 0 to 1.
+
+    Args:
+        config: of the model.
+    """
+    side, mean, std = 224, [0.5] * 3, [0.5] * 3
+    tower = config.image_config
+    if isinstance(tower, OpenClipConfig):
+        import open_clip  # type: ignore[import-untyped]
+        from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD  # type: ignore[import-untyped]
+
+        found = open_clip.get_model_config(tower.architecture)["vision_cfg"]["image_size"]
+        side, mean, std = int(found), list(OPENAI_DATASET_MEAN), list(OPENAI_DATASET_STD)
+    elif tower is not None and tower.model_type == "timm_wrapper":
+        import timm
+
+        known = timm.get_pretrained_cfg(tower.architecture)
+        side = (tower.model_args or {}).get("img_size") or (known.input_size[-1] if known else side)
+        mean, std = (list(known.mean), list(known.std)) if known else (mean, std)
+    return CLIPImageProcessor(
+        size={"shortest_edge": round(side * _RESIZED)},
+        crop_size={"height": side, "width": side},
+        resample=2 if config.image_normalize == "none" else 3,
+        do_normalize=config.image_normalize != "none",
+        image_mean=mean,
+        image_std=std,
+    )
+
+
+def released_tokenizer(kmer_size: int) -> PreTrainedTokenizerFast:
+    """Make the tokenizer of the published weights: upper case only, ids 0 to 2 are `<MASK>`, `<CLS>` and `<UNK>`.
+
+    Args:
+        kmer_size: bases of a k-mer.
+
+    Examples:
+        >>> released_tokenizer(5)(["AAAAANCGTAACGTA"])["input_ids"]
+        [[3, 2, 111]]
+    """
+    kmers = map("".join, itertools.product("ACGT", repeat=kmer_size))
+    vocabulary = {token: number for number, token in enumerate((*RELEASED_TOKENS, *kmers))}
+    made = Tokenizer(WordLevel(vocabulary, unk_token="<UNK>"))
+    made.pre_tokenizer = Split(Regex(rf"[\s\S]{{{kmer_size}}}"), "removed", invert=True)
+    names = {"mask_token": "<MASK>", "cls_token": "<CLS>", "unk_token": "<UNK>", "pad_token": "<UNK>"}
+    return PreTrainedTokenizerFast(tokenizer_object=made, model_input_names=["input_ids", "attention_mask"], **names)
+
+
+def train_tokenizer(names: Iterable[str], size: int = 8_000) -> PreTrainedTokenizerFast:
+    """Make a tokenizer of words and their parts from taxonomic names, as BERT's are made; letters keep no case.
+
+    Args:
+        names: that it is trained on; letters that occur in none become `[UNK]`.
+        size: ids, at most.
+
+    Examples:
+        >>> tokenizer = train_tokenizer(["Diptera Phoridae", "Diptera Sciaridae"])
+        >>> tokenizer.decode(tokenizer("diptera")["input_ids"])
+        '[CLS] diptera [SEP]'
+    """
+    made = Tokenizer(WordPiece(unk_token="[UNK]"))
+    made.normalizer, made.pre_tokenizer = BertNormalizer(), BertPreTokenizer()
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    trainer = WordPieceTrainer(
+        vocab_size=size, special_tokens=list(WORD_TOKENS), initial_alphabet=letters, show_progress=False
+    )
+    made.train_from_iterator(names, trainer)
+    ends = [(token, made.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    made.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    named = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), WORD_TOKENS, strict=True))
+    return PreTrainedTokenizerFast(tokenizer_object=made, model_input_names=["input_ids", "attention_mask"], **named)
+
+
+def save_clibd(model: ClibdModel, processor: ClibdProcessor, folder: str | Path, *, card: str | None = None) -> Path:
+    """Save a model, its processor, and the code that loads both without this package.
+
+    Everything is written beside and then renamed, `config.json` last, so that an interrupted save leaves a folder that
+    does not load. Other files there stay.
+
+    Args:
+        model: to be saved.
+        processor: that fits it.
+        folder: where to; made if missing.
+        card: text of `README.md`; None leaves the one that is there.
+
+    Returns:
+        The folder.
+    """
+    folder = Path(folder)
+    incoming = folder / INCOMING
+    shutil.rmtree(incoming, ignore_errors=True)
+    incoming.mkdir(parents=True)
+    model.save_pretrained(incoming)
+    processor.save_pretrained(str(incoming))
+    for name in CODE:
+        shutil.copyfile(Path(__file__).with_name(name), incoming / name)
+    _add_doors(incoming / "config.json", DOORS)
+    _add_doors(incoming / "processor_config.json", {"AutoProcessor": DOORS["AutoProcessor"]})
+    if card is not None:
+        (incoming / "README.md").write_text(card, encoding="utf-8")
+    (folder / "config.json").unlink(missing_ok=True)
+    names = sorted(path.name for path in incoming.iterdir() if path.name != "config.json")
+    for name in [*names, "config.json"]:
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
+        os.replace(incoming / name, folder / name)
+    incoming.rmdir()
+    return folder
+
+
+def _add_doors(path: Path, doors: dict[str, str]) -> None:
+    write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"auto_map": doors})
