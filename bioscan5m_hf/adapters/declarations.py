@@ -17,7 +17,7 @@ class Adapter:
 
     Args:
         name: it is called in settings and tables.
-        modality: `dna` or `image`.
+        modality: `dna`, `image`, or several.
         models: ids on the Hub → data that the model was pretrained on. Others of the family can be named as well.
         pooling: how the states of all positions become one vector.
         special_tokens: which are put around a sequence, and whether they count in the vector.
@@ -210,6 +210,18 @@ OPEN_CLIP = Adapter(
     sources=("https://github.com/mlfoundations/open_clip", "arXiv 2103.00020", "arXiv 2311.18803"),
 )
 
+CLIBD = Adapter(
+    name="CLIBD",
+    modality="image, dna, text",
+    models=MappingProxyType({"clibd-5m": ("pretrain", "train")}),
+    pooling="the projection into the common space, of length 1",
+    special_tokens="those of the processor that lies beside the weights",
+    padding="attention mask; in published weights Ns and padding are attended, as they were trained",
+    max_length="660 bases; 32 tokens of a text (published weights: 20); photographs as the processor says",
+    implementation="`models.clibd`; published weights after `bioscan5m convert clibd`",
+    sources=("https://github.com/bioscan-ml/clibd", "arXiv 2405.17537"),
+)
+
 ADAPTERS: tuple[Adapter, ...] = (
     BARCODEBERT,
     DNABERT,
@@ -218,5 +230,6 @@ ADAPTERS: tuple[Adapter, ...] = (
     CNN,
     TIMM,
     OPEN_CLIP,
+    CLIBD,
 )
 """All families, in the order of the table."""

@@ -10,6 +10,7 @@ from ..embedding.checkpoint import PICKLED, CheckpointError, digest_of, weight_f
 from .declarations import (
     ADAPTERS,
     BARCODEBERT,
+    CLIBD,
     CNN,
     DNABERT,
     HYENA,
@@ -82,6 +83,9 @@ def load_encoder(
     if family is BARCODEBERT:
         _no_paper(preprocessing, place.name)
         return _kmers(place, configs["config.json"], where, precision)
+    if family is CLIBD:
+        _no_paper(preprocessing, place.name)
+        return _clibd(place, configs["config.json"], where, precision)
     if family is CNN:
         _no_paper(preprocessing, place.name)
         return _cnn(place, configs["config.json"], where, precision)
@@ -107,6 +111,7 @@ def family_of(configs: Mapping[str, Mapping[str, Any]], place: Place) -> Adapter
         HYENA.name: kind in ("hyenadna", "hyena"),
         NUCLEOTIDE_TRANSFORMER.name: kind == "esm" or "modeling_esm." in code,
         BARCODEBERT.name: kind in ("bert", "barcodebert"),
+        CLIBD.name: kind == "clibd",
         CNN.name: kind is None and {"labels", "max_nucleotides", "kernel_width"} <= config.keys(),
     }
     known = {adapter.name: adapter for adapter in ADAPTERS}
@@ -138,6 +143,22 @@ def _cnn(place: Place, config: Mapping[str, Any], device: torch.device, dtype: t
         revision=_revision(place, folder, weight_files(folder)),
         pretrained_on=_said(config) or CNN.pretrained_on(place.name, place.source),
         settings=CNN.settings | {"dtype": _spelt(dtype)},
+    )
+
+
+def _clibd(place: Place, config: Mapping[str, Any], device: torch.device, dtype: torch.dtype) -> Adapted:
+    from .clibd import FILES, ClibdEncoder, open_clibd
+
+    folder = place.files(FILES)
+    model, processor = open_clibd(folder, place.name)
+    kept = {name: config[name] for name in ("dna_pooling", "text_pooling", "image_normalize") if name in config}
+    return ClibdEncoder(
+        model.to(device, dtype),
+        processor,
+        name=place.name,
+        revision=_revision(place, folder, weight_files(folder)),
+        pretrained_on=_said(config) or CLIBD.pretrained_on(place.name, place.source),
+        settings=CLIBD.settings | kept | {"dtype": _spelt(dtype)},
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from bioscan5m_hf.models.clibd import ClibdConfig, ClibdModel
-from bioscan5m_hf.models.clibd.export_clibd import make_processor, train_tokenizer
+from bioscan5m_hf.models.clibd.export_clibd import make_processor, name_tokenizer
 
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
@@ -32,6 +32,6 @@ def config_of(tokenizer=None, **changes):
 def clibd(seed=0, **changes):
     """Give a model, in evaluation mode, and its processor."""
     torch.manual_seed(seed)
-    tokenizer = train_tokenizer(NAMES)
+    tokenizer = name_tokenizer(NAMES)
     config = config_of(tokenizer, **changes)
     return ClibdModel(config).eval(), make_processor(config, tokenizer)

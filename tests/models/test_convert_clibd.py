@@ -24,7 +24,7 @@ from bioscan5m_hf.models.clibd.convert_clibd import (
     merged,
     renamed,
 )
-from bioscan5m_hf.models.clibd.export_clibd import make_processor, train_tokenizer
+from bioscan5m_hf.models.clibd.export_clibd import make_processor, name_tokenizer
 
 
 DECODER = "dna_encoder.base_dna_encoder.cls.predictions.decoder"
@@ -123,7 +123,7 @@ def small(modalities=("dna", "text")):
     torch.manual_seed(0)
     towers = {
         "dna_config": {"model_type": "bert", "vocab_size": 1027, **SMALL, "hidden_size": 64, "num_attention_heads": 1},
-        "text_config": {"model_type": "bert", "vocab_size": 60, **SMALL, "hidden_size": 64, "num_attention_heads": 1},
+        "text_config": {"model_type": "bert", "vocab_size": 90, **SMALL, "hidden_size": 64, "num_attention_heads": 1},
     }
     model = ClibdModel(ClibdConfig.released(modalities=list(modalities), projection_dim=8, **towers)).eval()
     theirs = {
@@ -145,7 +145,7 @@ def test_a_file_becomes_a_folder_that_auto_classes_load(tmp_path):
     torch.save(
         state | {"language_encoder.base_language_encoder.pooler.dense.bias": torch.ones(64)}, tmp_path / "best.pth"
     )
-    train_tokenizer(["Diptera Phoridae"], 60).save_pretrained(str(tmp_path / "words"))
+    name_tokenizer(["Diptera Phoridae"]).save_pretrained(str(tmp_path / "words"))
     words = [tmp_path / "best.pth", tmp_path / "out", "--tokenizer", tmp_path / "words"]
     done = CliRunner().invoke(app, ["convert", "clibd", *map(str, words)])
     assert done.exit_code == 0, done.output

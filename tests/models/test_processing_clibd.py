@@ -7,11 +7,11 @@ import io
 import numpy as np
 import pytest
 import torch
-from clibds import clibd
+from clibds import SMALL, clibd, config_of
 from PIL import Image
 
 from bioscan5m_hf.models.clibd import ClibdConfig, ClibdProcessor
-from bioscan5m_hf.models.clibd.export_clibd import image_processor, make_processor, released_tokenizer, train_tokenizer
+from bioscan5m_hf.models.clibd.export_clibd import image_processor, make_processor, name_tokenizer, released_tokenizer
 from bioscan5m_hf.models.clibd.processing_clibd import opened
 
 
@@ -105,6 +105,11 @@ def test_what_is_given_has_to_fit(processor):
             processor(**given)
 
 
+def test_a_tokenizer_with_more_ids_than_the_tower_is_refused():
+    with pytest.raises(ValueError, match="the tokenizer has 77 ids, and the text tower 50"):
+        make_processor(config_of(text_config={"model_type": "bert", "vocab_size": 50, **SMALL}), name_tokenizer([]))
+
+
 def test_normalisation_is_that_of_the_tower():
     tower = {"model_type": "timm_wrapper", "architecture": "vit_base_patch16_224", "num_classes": 0}
     ours = image_processor(ClibdConfig(modalities=["image"], image_config=tower))
@@ -121,9 +126,19 @@ def test_normalisation_is_that_of_the_tower():
 def test_tokenizers_are_saved_as_data(tmp_path):
     from transformers import AutoTokenizer
 
-    for name, made in (("kmers", released_tokenizer(3)), ("words", train_tokenizer(["Aus bus"]))):
+    for name, made in (("kmers", released_tokenizer(3)), ("words", name_tokenizer(["Aus bus"]))):
         made.save_pretrained(str(tmp_path / name))
         again = AutoTokenizer.from_pretrained(tmp_path / name)
         for text in ("ACGACNTTT", "Aus", ""):
             assert again(text)["input_ids"] == made(text)["input_ids"]
     assert sorted(path.name for path in (tmp_path / "kmers").iterdir()) == ["tokenizer.json", "tokenizer_config.json"]
+
+
+def test_the_tokenizer_of_names_is_the_same_every_time():
+    names = ["Diptera Phoridae", "Diptera Sciaridae", "Diptera Phoridae", "Hymenoptera", "Coleoptera"]
+    made = [name_tokenizer(order).get_vocab() for order in (names, sorted(names))]
+    assert made[0] == made[1]
+    first = sorted(made[0], key=made[0].get)
+    assert first[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    assert first[-5:] == ["diptera", "phoridae", "coleoptera", "hymenoptera", "sciaridae"]
+    assert len(name_tokenizer(names, size=3)) == len(first) - 5

@@ -6,16 +6,18 @@ import itertools
 import json
 import os
 import shutil
+import string
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Regex, Tokenizer
+from tokenizers.decoders import WordPiece as WordPieceDecoder
 from tokenizers.models import WordLevel, WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer, Split
 from tokenizers.processors import TemplateProcessing
-from tokenizers.trainers import WordPieceTrainer
 from transformers import CLIPImageProcessor, PreTrainedTokenizerFast
 
 from ..barcodebert.export_barcodebert import write_json
@@ -50,7 +52,7 @@ def make_processor(config: ClibdConfig, tokenizer: Any = None) -> ClibdProcessor
         tokenizer: of its text tower; without one, a model without text is assumed.
 
     Raises:
-        ValueError: there is a text tower and no tokenizer.
+        ValueError: there is a text tower and no tokenizer, or one with more ids.
 
     Examples:
         >>> make_processor(ClibdConfig(modalities=["dna"]))(dna=["ACGTA"])["dna_input_ids"].tolist()
@@ -59,7 +61,9 @@ def make_processor(config: ClibdConfig, tokenizer: Any = None) -> ClibdProcessor
     if tokenizer is None:
         if config.text_config is not None:
             raise ValueError("the model has a text tower: give its tokenizer")
-        tokenizer = train_tokenizer(())
+        tokenizer = name_tokenizer(())
+    elif config.text_config is not None and len(tokenizer) > getattr(config.text_config, "vocab_size", len(tokenizer)):
+        raise ValueError(f"the tokenizer has {len(tokenizer)} ids, and the text tower {config.text_config.vocab_size}")
     released = config.dna_padding == "unknown"
     return ClibdProcessor(
         image_processor(config),
@@ -124,26 +128,36 @@ def released_tokenizer(kmer_size: int) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=made, model_input_names=["input_ids", "attention_mask"], **names)
 
 
-def train_tokenizer(names: Iterable[str], size: int = 8_000) -> PreTrainedTokenizerFast:
-    """Make a tokenizer of words and their parts from taxonomic names, as BERT's are made; letters keep no case.
+def name_tokenizer(names: Iterable[str], size: int = 8_000) -> PreTrainedTokenizerFast:
+    """Make a tokenizer of words and letters from taxonomic names; case does not count.
+
+    Words are whole, the most frequent first; others are read letter by letter. (Trainers of the `tokenizers` library
+    break ties by chance, so that the same names would give other ids the next time.)
 
     Args:
-        names: that it is trained on; letters that occur in none become `[UNK]`.
+        names: whose words are known.
         size: ids, at most.
 
     Examples:
-        >>> tokenizer = train_tokenizer(["Diptera Phoridae", "Diptera Sciaridae"])
-        >>> tokenizer.decode(tokenizer("diptera")["input_ids"])
-        '[CLS] diptera [SEP]'
+        >>> tokenizer = name_tokenizer(["Diptera Phoridae", "Diptera Sciaridae"])
+        >>> tokenizer.tokenize("diptera phora")
+        ['diptera', 'p', '##h', '##o', '##r', '##a']
     """
-    made = Tokenizer(WordPiece(unk_token="[UNK]"))
-    made.normalizer, made.pre_tokenizer = BertNormalizer(), BertPreTokenizer()
-    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    trainer = WordPieceTrainer(
-        vocab_size=size, special_tokens=list(WORD_TOKENS), initial_alphabet=letters, show_progress=False
-    )
-    made.train_from_iterator(names, trainer)
-    ends = [(token, made.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    normalizer, splitter = BertNormalizer(), BertPreTokenizer()
+    counts: Counter[str] = Counter()
+    for name, times in Counter(names).items():
+        words = splitter.pre_tokenize_str(normalizer.normalize_str(name))
+        counts.update({word: 0 for word, _ in words})
+        for word, _ in words:
+            counts[word] += times
+    letters = sorted({*string.ascii_lowercase, *string.digits, *"".join(counts)})
+    pieces = [*WORD_TOKENS, *letters, *(f"##{letter}" for letter in letters)]
+    words_by_count = sorted(counts, key=lambda word: (-counts[word], word))
+    tokens = list(dict.fromkeys([*pieces, *words_by_count]))[: max(size, len(pieces))]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    made = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
+    made.normalizer, made.pre_tokenizer, made.decoder = normalizer, splitter, WordPieceDecoder()
+    ends = [(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
     made.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     named = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), WORD_TOKENS, strict=True))
     return PreTrainedTokenizerFast(tokenizer_object=made, model_input_names=["input_ids", "attention_mask"], **named)

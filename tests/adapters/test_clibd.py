@@ -1,0 +1,85 @@
+"""A model of CLIBD is an encoder of all its modalities, and does every task of the benchmark that they allow."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from bioscan5m_hf.adapters import load_encoder
+from bioscan5m_hf.embedding.checkpoint import CheckpointError
+from bioscan5m_hf.evaluation import evaluate_model
+from bioscan5m_hf.evaluation.encoder import able
+from bioscan5m_hf.models.clibd.export_clibd import save_clibd
+
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "models"))
+
+from clibds import clibd
+
+
+BARCODES = ["ACGTACCATA" * 20, "ACGTA", "", "acgtt" * 7, "RYN" * 9]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    model, processor = clibd(pretrained_on=["pretrain", "train"])
+    return save_clibd(model, processor, tmp_path_factory.mktemp("clibd") / "clibd-tiny")
+
+
+def test_vectors_are_those_of_the_model_in_order(folder):
+    model, processor = clibd()
+    encoder = load_encoder(str(folder))
+    encoder.batch_size = 2
+    photos = [Image.new("RGB", (30 + i, 40), (20 * i, 90, 9)) for i in range(5)]
+    names = ["Diptera not_classified Megaselia not_classified", "Diptera Phoridae", "not_classified"]
+    with torch.no_grad():
+        expected = model(**processor(images=photos, dna=BARCODES))
+        texts = model(**processor(text=["Diptera Megaselia", "Diptera Phoridae", ""])).text_embeds
+    assert np.allclose(encoder.embed(BARCODES), expected.dna_embeds, atol=1e-5)
+    assert np.allclose(encoder.embed_images(photos), expected.image_embeds, atol=1e-5)
+    assert np.allclose(encoder.embed_texts(names), texts, atol=1e-5)
+    assert encoder.embed([]).shape == (0, 8)
+    assert able(encoder) == ("dna", "image", "text", "image+dna")
+    assert encoder.pretrained_on == ("pretrain", "train")
+    assert encoder.settings["adapter"] == "CLIBD"
+    assert encoder.revision.startswith("sha256:")
+
+
+def test_words_for_missing_ranks_are_the_models_own(tmp_path):
+    model, processor = clibd(missing_rank_token="not_classified")
+    encoder = load_encoder(str(save_clibd(model, processor, tmp_path / "clibd")))
+    with torch.no_grad():
+        expected = model(**processor(taxonomy=[{"order": "Diptera"}])).text_embeds
+    given = ["Diptera not_classified not_classified not_classified"]
+    assert np.allclose(encoder.embed_texts(given), expected, atol=1e-6)
+
+
+def test_only_the_towers_that_there_are(tmp_path):
+    model, processor = clibd(modalities=["image", "dna"])
+    assert able(load_encoder(str(save_clibd(model, processor, tmp_path / "clibd")))) == ("dna", "image", "image+dna")
+
+
+def test_the_retrieval_task_runs_on_it(folder, dataset, tmp_path):
+    encoder = load_encoder(str(folder))
+    (found,) = evaluate_model(encoder, "cross-modal-retrieval", dataset, tmp_path / "out", cache=tmp_path, queries=40)
+    assert {"species/test, image→dna/top-1 micro", "species/test, text→image/top-5 macro"} <= set(found.scores)
+    assert found.settings["encoder"]["dna_pooling"] == "mean"
+
+
+def test_damaged_folders_are_named(folder, tmp_path):
+    import shutil
+
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    (broken / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(CheckpointError, match="broken"):
+        load_encoder(str(broken))
+    lost = shutil.copytree(folder, tmp_path / "lost")
+    (lost / "processor_config.json").unlink()
+    (lost / "dna_tokenizer" / "tokenizer.json").unlink()
+    with pytest.raises(CheckpointError, match="lost"):
+        load_encoder(str(lost))
