@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from .decode import Frame, Pixels, decoder
 from .reading import Rows, Unit, ahead, delayed, read_units, rebatched, share
 from .schema import IMAGE
 from .selection import LABEL, PROCESSID, Recipe
-from .sources import choose_config, count_groups, open_source
+from .sources import choose_config, group_rows, open_source
 from .specimens import ROWS, SpecimensConfig, collect_files, make_recipe
 from .workers import default_workers
 
@@ -77,6 +78,9 @@ class ImageBatches(_Base):
         seed: what the order is drawn from, together with the epoch.
         rank: number of this process among those that share the specimens.
         world_size: number of such processes.
+        even: the processes share every batch instead of row groups: `batch_size` is that of all together, each gives
+            its equal part of the same batches, and a last one that is not full is left out. Any number of processes
+            sees the same batches. Every process reads all rows and decodes its own.
         threads: threads that decode; by default as many as there are processors for each worker.
         on_error: what a photograph that cannot be decoded does: `raise`, or `skip` (said in the log).
 
@@ -114,9 +118,11 @@ class ImageBatches(_Base):
     seed: int = 0
     rank: int = 0
     world_size: int = 1
+    even: bool = False
     threads: int | None = None
     on_error: Literal["raise", "skip"] = "raise"
     epoch: int = field(default=0, init=False)
+    start: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         if min(self.batch_size, self.buffer, self.world_size, 1 if self.threads is None else self.threads) < 1:
@@ -125,22 +131,38 @@ class ImageBatches(_Base):
             raise ValueError(f"rank {self.rank} of world_size {self.world_size}: use 0 … {self.world_size - 1}")
         if self.on_error not in ("raise", "skip"):
             raise ValueError(f"on_error {self.on_error!r}: use 'raise' or 'skip'")
+        if self.even and (self.batch_size % self.world_size or self.on_error == "skip"):
+            raise ValueError(
+                f"even batches need a batch_size that {self.world_size} processes can share, not {self.batch_size}, "
+                "and on_error='raise'"
+            )
         if self.label is not None:
             check_rank(self.label)
         _join_torch(type(self))
         files, self._recipe = self._plan()
         with ThreadPoolExecutor(_FOOTERS) as pool:
-            counts = list(pool.map(count_groups, files))
-        self._units = [Unit(file, group) for file, count in zip(files, counts, strict=True) for group in range(count)]
+            counts = list(pool.map(group_rows, files))
+        self._rows = sum(map(sum, counts))
+        self._units = [
+            Unit(file, group) for file, rows in zip(files, counts, strict=True) for group in range(len(rows))
+        ]
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order of the next pass, where shuffled."""
-        self.epoch = epoch
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Choose the order of the next passes, where shuffled, and leave the first `start` batches out, undecoded."""
+        self.epoch, self.start = epoch, start
+
+    @property
+    def full_batches(self) -> int:
+        """Batches that are full, of all processes together, where no row is left out."""
+        return self._rows // self.batch_size
 
     def __iter__(self) -> Iterator[Batch]:
         worker, workers = _worker()
         units = self._shuffled_units()
-        mine = share(units, self.rank + self.world_size * worker, self.world_size * workers)
+        if self.even and workers > 1:
+            raise ValueError(f"even batches have no workers, and there are {workers}: leave num_workers out")
+        readers = 1 if self.even else self.world_size * workers
+        mine = share(units, 0 if self.even else self.rank + self.world_size * worker, readers)
         threads = self.threads or max(1, default_workers() // workers)
         with ExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(threads))
@@ -151,11 +173,20 @@ class ImageBatches(_Base):
             held = self.buffer if self.shuffle else 1
             groups = [mine[start : start + held] for start in range(0, len(mine), held)]
             rows = ahead(reader, self._read, groups)
-            started = (self._start(pool, memory, part) for part in rebatched(rows, self.batch_size, self.drop_last))
+            parts = rebatched(rows, self.batch_size, self.drop_last or self.even)
+            wanted = map(self._own, itertools.islice(parts, self.start, None))
+            started = (self._start(pool, memory, part) for part in wanted)
             for decoding in delayed(started, _AHEAD):
                 batch = self._finish(*decoding)
                 if len(batch[IMAGE]):
                     yield batch
+
+    def _own(self, rows: Rows) -> Rows:
+        """Give this process's part of a batch."""
+        if not self.even:
+            return rows
+        size = self.batch_size // self.world_size
+        return rows.cut(self.rank * size, (self.rank + 1) * size)
 
     def _plan(self) -> tuple[list[str], Recipe]:
         columns = tuple(dict.fromkeys([IMAGE, PROCESSID, *self.columns]))

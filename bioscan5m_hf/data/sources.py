@@ -153,10 +153,17 @@ def open_parquet(file: str) -> Iterator[pq.ParquetFile]:
 
 def count_groups(file: str) -> int:
     """Count the row groups of a Parquet file; an Arrow file counts as one."""
+    return len(group_rows(file))
+
+
+def group_rows(file: str) -> list[int]:
+    """Count the rows of each row group of a Parquet file; an Arrow file counts as one group."""
     if file.endswith(".arrow"):
-        return 1
+        with pa.memory_map(file) as mapped, pa.ipc.open_stream(mapped) as reader:
+            return [sum(batch.num_rows for batch in reader)]
     with open_parquet(file) as shard:
-        return int(shard.num_row_groups)
+        about = shard.metadata
+        return [about.row_group(group).num_rows for group in range(about.num_row_groups)]
 
 
 def _read_arrow(file: str, columns: Sequence[str] | None) -> Iterator[pa.Table]:

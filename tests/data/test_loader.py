@@ -190,6 +190,28 @@ def test_shuffling_depends_on_seed_and_epoch_alone(dataset):
         assert [labels[processid] for processid in batch["processid"]] == batch["label"].tolist()
 
 
+def test_even_batches_are_the_same_for_any_number_of_processes(dataset):
+    given = {"split": "all", "columns": ["processid"], "batch_size": 12, "shuffle": True, "even": True}
+    whole = list(ImageBatches(dataset, **given))
+    batches = [ImageBatches(dataset, **given, rank=rank, world_size=3) for rank in range(3)]
+    parts = [list(each) for each in batches]
+    assert len(whole) == batches[0].full_batches > 2
+    assert {len(part) for part in parts} == {len(whole)}
+    for place, batch in enumerate(whole):
+        assert batch["processid"] == [name for part in parts for name in part[place]["processid"]]
+        assert np.array_equal(batch["image"], np.concatenate([part[place]["image"] for part in parts]))
+    batches[1].set_epoch(0, start=2)
+    again = [batch["processid"] for batch in batches[1]]
+    assert again == [batch["processid"] for batch in parts[1][2:]]
+    for wrong in ({"world_size": 5}, {"on_error": "skip"}):
+        with pytest.raises(ValueError, match="even batches need a batch_size that"):
+            ImageBatches(dataset, **given | wrong)
+    from torch.utils.data import DataLoader
+
+    with pytest.raises(ValueError, match="even batches have no workers, and there are 2"):
+        list(DataLoader(ImageBatches(dataset, **given), batch_size=None, num_workers=2))
+
+
 def test_selects_as_load_specimens_does(dataset):
     given = {"split": "all", "columns": ["processid", "dna_barcode"], "one_per_barcode": True, "max_nucleotides": 40}
     batches = list(ImageBatches(dataset, **given, drop_last=True, batch_size=10))
