@@ -203,7 +203,11 @@ def make_table(
                     raise
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-        logger.info("%s: %s", place, about)
+        logger.info(
+            "%s distinct barcodes (%s bases) of %s specimens; %s repeated or held out, %s without a barcode: %s",
+            *(f"{about[name]:,}" for name in ("barcodes", "bases", "specimens", "repeated", "without_barcode")),
+            place,
+        )
     return BarcodeTable.open(place)
 
 
