@@ -198,7 +198,7 @@ def test_thresholds_are_fitted_on_reads_that_the_keys_do_not_hold(encoder, datas
     naming = Matching(encoder, keys, "species")
     fitted = calibrate(naming, open_input(dataset, "val+val_unseen"), share=0.9, least=1)
     assert list(fitted.ranks) == list(naming.ranks)
-    assert fitted.origin["keys"] == str(dataset)
+    assert fitted.origin["keys"] == dataset.name
     assert fitted.origin["key_split"] == "train+key_unseen"
     for found in fitted.ranks.values():
         assert found.right >= 0.9 * found.accepted
