@@ -110,25 +110,18 @@ def convert(
     if not checkpoint.is_file():
         raise ValueError(f"there is no file {checkpoint}: name the authors' {architecture.value} checkpoint")
     if architecture is Architecture.CLIBD:
-        _convert_clibd(checkpoint, folder, tokenizer)
+        from .models.clibd.convert_clibd import convert as write_clibd
+
+        if any(given is not None for given in (heads, kmer_size, labels)):
+            raise ValueError("--heads, --kmer-size and --labels are for barcodebert: leave them out")
+        written = write_clibd(checkpoint, folder, tokenizer=tokenizer)
+        say(f"{written}: load it with AutoModel.from_pretrained and AutoProcessor.from_pretrained")
         return
     from .models.barcodebert.convert_barcodebert import convert as write
 
     names = None if labels is None else labels.read_text(encoding="utf-8").splitlines()
     written = write(checkpoint, folder, kmer_size=kmer_size, heads=heads, labels=names, rank=rank.value)
     say(f"{written}: load it with AutoModel.from_pretrained or BarcodeEncoder.from_pretrained")
-
-
-def _convert_clibd(checkpoint: Path, folder: Path, tokenizer: str) -> None:
-    from transformers import AutoTokenizer
-
-    from .models.clibd.convert_clibd import load_original
-    from .models.clibd.export_clibd import make_processor, save_clibd
-
-    model = load_original(checkpoint)
-    words = None if model.config.text_config is None else AutoTokenizer.from_pretrained(tokenizer)
-    written = save_clibd(model, make_processor(model.config, words), folder)
-    say(f"{written}: load it with AutoModel.from_pretrained and AutoProcessor.from_pretrained")
 
 
 def predict(

@@ -1,7 +1,9 @@
 """Train the convolutional baseline to name seen species, as the authors of BarcodeBERT do; measure it on test.
 
-accelerate launch training/train_barcode_cnn.py --dataset bioscan-5m --output barcode-cnn
-bioscan5m evaluate barcode-cnn --data bioscan-5m --tasks dna --out results
+It takes minutes, so a run that was stopped starts anew.
+
+    accelerate launch training/train_barcode_cnn.py --dataset bioscan-5m --output barcode-cnn
+    bioscan5m evaluate barcode-cnn --data bioscan-5m --tasks dna --out results
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from bioscan5m_hf.hub.cards import front_matter, public_name
 from bioscan5m_hf.hub.push import push
 from bioscan5m_hf.hub.records import record_figures
 from bioscan5m_hf.learning import report
-from bioscan5m_hf.learning.command import Watching, command_line, read_arguments, start_accelerator
+from bioscan5m_hf.learning.command import Watching, command_line, describe, read_arguments, start_accelerator
 from bioscan5m_hf.learning.convolution import ConvolutionalRecipe, named_rows, pictures
 from bioscan5m_hf.learning.finetuning import NamingTask, class_names
 from bioscan5m_hf.learning.journal import Journal
@@ -31,6 +33,7 @@ from bioscan5m_hf.learning.meter import explain
 from bioscan5m_hf.learning.recipe import write_recipe
 from bioscan5m_hf.learning.run import LOG, RECIPE, check_recipe
 from bioscan5m_hf.learning.sources import load_table
+from bioscan5m_hf.learning.tables import TableError
 from bioscan5m_hf.models.barcode_cnn import BarcodeCNN
 
 
@@ -48,6 +51,10 @@ def main(arguments: list[str] | None = None) -> None:
         tables = {name: load_table(recipe.dataset, split, **loading) for name, split in splits.items() if split}
     names = class_names(tables["train"], (recipe.rank,))
     tasks = {name: NamingTask.of(table, 1, STANDARD.name, names) for name, table in tables.items()}
+    for name, task in tasks.items():
+        if not named_rows(task, recipe.rank):
+            lost = f"no barcode of {splits[name]} has a {recipe.rank} that {recipe.train} has"
+            raise TableError(f"{lost}: name other splits")
     loaders = {name: loader(task, recipe, learns=name == "train") for name, task in tasks.items()}
 
     set_seed(recipe.seed)
@@ -57,17 +64,14 @@ def main(arguments: list[str] | None = None) -> None:
     loaders = {name: accelerator.prepare(each) for name, each in loaders.items()}
     journal = Journal(output / LOG, accelerator.is_main_process)
     journal.rewind(0)
+    if watching.log_with:
+        accelerator.init_trackers("barcode-cnn", config=describe(recipe))
     for epoch in range(recipe.epochs):
         loss = take_epoch(accelerator, model, optimizer, loaders["train"], tasks["train"])
         accuracy = measure(accelerator, model, loaders["validation"])
-        journal.write(
-            {
-                "step": (epoch + 1) * len(loaders["train"]),
-                "epoch": epoch + 1,
-                "loss": loss,
-                "validation_accuracy": accuracy,
-            }
-        )
+        step, line = (epoch + 1) * len(loaders["train"]), {"loss": loss, "validation_accuracy": accuracy}
+        journal.write({"step": step, "epoch": epoch + 1, **line})
+        accelerator.log(line, step=step)
     measured = {recipe.validation: accuracy}
     if recipe.test:
         measured[recipe.test] = measure(accelerator, model, loaders["test"])

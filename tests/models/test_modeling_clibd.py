@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from clibds import IMAGE, SMALL, clibd, config_of
+from clibds import IMAGE, clibd, config_of
 from PIL import Image
 from transformers import AutoConfig, AutoModel, AutoProcessor
 
@@ -100,6 +100,17 @@ def test_labels_are_used_where_the_configuration_says_so(given):
     assert output.loss.item() == pytest.approx(expected.item())
 
 
+def test_without_labels_only_each_specimen_itself_is_right(given):
+    model, _ = clibd(targets="label")
+    assert model(**given).loss.item() == pytest.approx(clibd()[0](**given).loss.item())
+
+
+def test_without_the_modality_that_others_are_bound_to_there_is_no_loss(given):
+    model, processor = clibd(bind_to="image")
+    assert model(**processor(dna=BARCODES, taxonomy=TAXA)).loss is None
+    assert model(**given).loss.item() > 0
+
+
 @pytest.mark.parametrize("pooling", ["mean", "cls", "logits_mean", "softmax_mean"])
 def test_poolings_of_barcodes(given, pooling):
     model, _ = clibd(dna_pooling=pooling)
@@ -133,6 +144,8 @@ def test_it_compiles_into_one_graph(given):
     model, _ = clibd()
     compiled = torch.compile(model, fullgraph=True, backend="eager")
     assert compiled(**given).loss.item() == pytest.approx(model(**given).loss.item(), rel=1e-5)
+    some = dict(given) | {"text_present": torch.tensor([True, False, True])}
+    assert compiled(**some).loss.item() == pytest.approx(model(**some).loss.item(), rel=1e-5)
 
 
 def test_a_batch_of_one(model_and_processor):
@@ -255,6 +268,19 @@ def test_saving_again_leaves_other_files_and_no_remains(model_and_processor, tmp
     assert torch.equal(again.dna_projection.weight, model.dna_projection.weight)
 
 
+def test_weights_of_an_earlier_export_go_and_other_models_stay(model_and_processor, tmp_path):
+    (tmp_path / "model-00001-of-00002.safetensors").write_bytes(b"old")
+    (tmp_path / "model.safetensors.index.json").write_text("{}")
+    save_clibd(*model_and_processor, tmp_path)
+    assert [path.name for path in tmp_path.glob("model[.-]*")] == ["model.safetensors"]
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(ValueError, match="holds a model of type 'bert'; save to another folder"):
+        save_clibd(*model_and_processor, other)
+    assert [path.name for path in other.iterdir()] == ["config.json"]
+
+
 def test_lora_by_peft(given):
     peft = pytest.importorskip("peft")
     model, _ = clibd()
@@ -267,7 +293,3 @@ def test_lora_by_peft(given):
     adapted(**given).loss.backward()
     merged = adapted.merge_and_unload()
     assert isinstance(merged, ClibdModel)
-
-
-def test_small_towers_are_small():
-    assert config_of().dna_config.hidden_size == SMALL["hidden_size"]

@@ -119,6 +119,9 @@ def test_normalisation_is_that_of_the_tower():
     assert pixels.shape == (1, 3, 224, 224)
     assert 0 <= pixels.min() < pixels.max() <= 1
     clip = {"model_type": "open_clip_tower", "architecture": "ViT-S-32-alt"}
+    text = {"model_type": "open_clip_tower", "architecture": "ViT-S-32-alt", "tower": "text", "context_length": 9}
+    rows = make_processor(ClibdConfig(modalities=["text"], text_config=text), name_tokenizer([]))
+    assert rows(text=["a"])["input_ids"].shape == (1, 9)
     found = image_processor(ClibdConfig(modalities=["image"], image_config=clip))
     assert found.image_mean[0] == pytest.approx(0.4815, abs=1e-3)
 

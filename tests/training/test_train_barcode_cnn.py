@@ -19,6 +19,7 @@ from bioscan5m_hf.learning.finetuning import NamingTask, class_names
 from bioscan5m_hf.learning.meter import LossError
 from bioscan5m_hf.learning.recipe import RecipeError
 from bioscan5m_hf.learning.sources import load_table
+from bioscan5m_hf.learning.tables import TableError
 from bioscan5m_hf.models.barcode_cnn import BarcodeCNN, one_hot
 
 
@@ -112,6 +113,18 @@ def test_a_loss_that_is_no_number_names_the_specimens(dataset, tmp_path, monkeyp
     monkeypatch.setattr(convolution, "one_hot", lambda barcodes: one_hot(barcodes) * float("nan"))
     with pytest.raises(LossError, match=r"the loss of step 1 is nan; its batch was \S+, \S+"):
         script.main(["--dataset", str(dataset), "--rank", "order", "--output", str(tmp_path / "cnn")])
+
+
+def test_splits_without_a_known_name_are_refused(dataset, tmp_path):
+    with pytest.raises(TableError, match="no barcode of val_unseen has a species that train has: name other splits"):
+        train(SCRIPT, "--dataset", dataset, "--output", tmp_path / "cnn", "--validation", "val_unseen")
+
+
+def test_trackers_are_told(dataset, tmp_path):
+    pytest.importorskip("tensorboard")
+    arguments = ("--dataset", dataset, "--rank", "order", "--epochs", 1, "--log-with", "tensorboard")
+    train(SCRIPT, *arguments, "--output", tmp_path / "cnn")
+    assert list((tmp_path / "cnn").rglob("events.out.tfevents*"))
 
 
 def test_another_recipe_in_the_same_folder_is_refused(finished, dataset):

@@ -16,6 +16,7 @@ import json
 import math
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,9 @@ INCOMING = ".incoming"
 CODE = ("configuration_barcodebert.py", "heads_barcodebert.py", "modeling_barcodebert.py")
 """What a repository of a classifier carries; flat, importing each other with a single dot."""
 
-STALE = ("model*.safetensors", "model.safetensors.index.json", "modules.json", "sentence_bert_config.json", *CODE)
-"""Files of an earlier export that another kind of model does not have."""
+WEIGHTS = ("model*.safetensors", "model.safetensors.index.json")
+STALE = (*WEIGHTS, "modules.json", "sentence_bert_config.json", "1_Pooling", *CODE)
+"""Files and folders of an earlier export that another kind of model does not have."""
 
 NEVER = -1e4
 """Bias of an id that the linear head does not know; its probability is zero in every float type."""
@@ -73,7 +75,7 @@ def save_stock(model: BarcodeBertPreTrainedModel, folder: str | Path, *, card: s
         'BertModel'
     """
     folder = Path(folder)
-    refuse_foreign(folder)
+    refuse_foreign(folder, ("bert", BarcodeBertConfig.model_type))
     incoming = folder / INCOMING
     shutil.rmtree(incoming, ignore_errors=True)
     incoming.mkdir(parents=True)
@@ -92,7 +94,7 @@ def save_stock(model: BarcodeBertPreTrainedModel, folder: str | Path, *, card: s
     if card is not None:
         (incoming / "README.md").write_text(card, encoding="utf-8")
     write_json(incoming / "config.json", values)
-    put_in_place(incoming, folder)
+    put_in_place(incoming, folder, STALE)
     return folder
 
 
@@ -235,24 +237,32 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def refuse_foreign(folder: Path) -> None:
-    """Raise rather than write over another architecture."""
+def refuse_foreign(folder: Path, kinds: Sequence[str]) -> None:
+    """Raise rather than write over a model of another type than these."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; give a folder to save the model in")
     path = folder / "config.json"
     if path.is_file():
         kind = json.loads(path.read_text(encoding="utf-8")).get("model_type")
-        if kind not in ("bert", BarcodeBertConfig.model_type):
+        if kind not in kinds:
             raise ValueError(f"{folder} holds a model of type {kind!r}; save to another folder")
 
 
-def put_in_place(incoming: Path, folder: Path) -> None:
-    """Move an export into its folder; in between there is no `config.json`, and nothing loads."""
+def put_in_place(incoming: Path, folder: Path, stale: Sequence[str]) -> None:
+    """Move an export into its folder; in between there is no `config.json`, and nothing loads.
+
+    Args:
+        incoming: what is moved, a folder inside `folder`.
+        folder: of the model.
+        stale: patterns of what an earlier export may have left.
+    """
     (folder / "config.json").unlink(missing_ok=True)
-    for pattern in STALE:
+    for pattern in stale:
         for path in folder.glob(pattern):
-            path.unlink()
-    shutil.rmtree(folder / "1_Pooling", ignore_errors=True)
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
     names = sorted(path.name for path in incoming.iterdir() if path.name != "config.json")
     for name in [*names, "config.json"]:
         os.replace(incoming / name, folder / name)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor
+from transformers import AutoTokenizer
 
 from ..barcodebert.checkpoint_barcodebert import CheckpointError, read_checkpoint
 from .configuration_clibd import MODALITIES, SPECIAL_IDS, ClibdConfig
@@ -63,7 +64,8 @@ def convert(
     Args:
         path: their file; read without running anything in it.
         folder: where to; see `save_clibd`.
-        tokenizer: of the text tower: the authors take that of `prajjwal1/bert-small`, which is `bert-base-uncased`'s.
+        tokenizer: of the text tower, or its folder or Hub id: the authors take that of `prajjwal1/bert-small`, which
+            is `bert-base-uncased`'s. It is not looked for where there is no text tower.
         card: text of `README.md`.
 
     Returns:
@@ -74,6 +76,10 @@ def convert(
         ValueError: the model has a text tower, and there is no tokenizer.
     """
     model = load_original(path)
+    if model.config.text_config is None:
+        tokenizer = None
+    elif isinstance(tokenizer, str):
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer)
     return save_clibd(model, make_processor(model.config, tokenizer), folder, card=card)
 
 
@@ -135,20 +141,21 @@ def merged(state: dict[str, Tensor]) -> dict[str, Tensor]:
     whole = {name: value for name, value in plain.items() if not _LORA.search(name)}
     for name in plain.keys() - whole.keys():
         given = _LORA.search(name)
-        if given is None or "a" not in (given["fused"], given["apart"]):
-            continue
+        assert given is not None
         base, part = name[: given.start()] + ".weight", given["part"]
-        up = name.replace("linear_a_", "linear_b_").replace(".w_a.", ".w_b.")
-        if base not in whole or up not in plain:
-            raise CheckpointError(f"{name} stands without {base if base not in whole else up}")
-        added = plain[up] @ plain[name]
+        down, up = (re.sub(r"(linear_|w_)[ab]", rf"\g<1>{side}", name) for side in "ab")
+        if lost := [each for each in (base, down, up) if each not in plain]:
+            raise CheckpointError(f"{name} stands without {lost[0]}")
+        if name == up:
+            continue
+        added = plain[up] @ plain[down]
         rows = slice(None) if part is None else slice(*(len(added) * place for place in _PLACES[part]))
         whole[base] = whole[base].clone()
         whole[base][rows] += added
     return whole
 
 
-_LORA = re.compile(r"\.(?:linear_(?P<fused>[ab])_(?P<part>[qkv])|w_(?P<apart>[ab]))\.weight$")
+_LORA = re.compile(r"\.(?:linear_[ab]_(?P<part>[qkv])|w_[ab])\.weight$")
 _PLACES = {"q": (0, 1), "k": (1, 2), "v": (2, 3)}
 """Which third of the fused rows of queries, keys and values."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import shutil
 import string
 from collections import Counter
@@ -20,7 +19,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer, Split
 from tokenizers.processors import TemplateProcessing
 from transformers import CLIPImageProcessor, PreTrainedTokenizerFast
 
-from ..barcodebert.export_barcodebert import write_json
+from ..barcodebert.export_barcodebert import INCOMING, WEIGHTS, put_in_place, refuse_foreign, write_json
 from ..barcodebert.tokenization_kmer import KmerTokenizer
 from .configuration_clibd import ClibdConfig, OpenClipConfig
 from .modeling_clibd import ClibdModel
@@ -35,7 +34,6 @@ DOORS = {
     "AutoModel": "modeling_clibd.ClibdModel",
     "AutoProcessor": "processing_clibd.ClibdProcessor",
 }
-INCOMING = ".incoming"
 RELEASED_TOKENS = ("<MASK>", "<CLS>", "<UNK>")
 """Special tokens of the k-mer vocabulary that the published weights have, in the order of their ids."""
 
@@ -64,7 +62,8 @@ def make_processor(config: ClibdConfig, tokenizer: Any = None) -> ClibdProcessor
         tokenizer = name_tokenizer(())
     elif config.text_config is not None and len(tokenizer) > getattr(config.text_config, "vocab_size", len(tokenizer)):
         raise ValueError(f"the tokenizer has {len(tokenizer)} ids, and the text tower {config.text_config.vocab_size}")
-    released = config.dna_padding == "unknown"
+    released, text = config.dna_padding == "unknown", config.text_config
+    clip = isinstance(text, OpenClipConfig)  # its text towers read rows of one length
     return ClibdProcessor(
         image_processor(config),
         released_tokenizer(config.dna_kmer_size) if released else KmerTokenizer(kmer_size=config.dna_kmer_size),
@@ -72,8 +71,8 @@ def make_processor(config: ClibdConfig, tokenizer: Any = None) -> ClibdProcessor
         dna_max_nucleotides=config.dna_max_nucleotides,
         dna_prefix_id=config.dna_prefix_id,
         dna_padding=config.dna_padding,
-        text_max_length=config.text_max_length,
-        text_padding="max_length" if config.text_pooling == "mean_all" else "longest",
+        text_max_length=text.context_length if clip else config.text_max_length,
+        text_padding="max_length" if clip or config.text_pooling == "mean_all" else "longest",
         missing_rank_token=config.missing_rank_token,
     )
 
@@ -177,8 +176,12 @@ def save_clibd(model: ClibdModel, processor: ClibdProcessor, folder: str | Path,
 
     Returns:
         The folder.
+
+    Raises:
+        ValueError: the folder holds a model of another architecture, or is a file.
     """
     folder = Path(folder)
+    refuse_foreign(folder, (ClibdConfig.model_type,))
     incoming = folder / INCOMING
     shutil.rmtree(incoming, ignore_errors=True)
     incoming.mkdir(parents=True)
@@ -190,13 +193,7 @@ def save_clibd(model: ClibdModel, processor: ClibdProcessor, folder: str | Path,
     _add_doors(incoming / "processor_config.json", {"AutoProcessor": DOORS["AutoProcessor"]})
     if card is not None:
         (incoming / "README.md").write_text(card, encoding="utf-8")
-    (folder / "config.json").unlink(missing_ok=True)
-    names = sorted(path.name for path in incoming.iterdir() if path.name != "config.json")
-    for name in [*names, "config.json"]:
-        if (folder / name).is_dir():
-            shutil.rmtree(folder / name)
-        os.replace(incoming / name, folder / name)
-    incoming.rmdir()
+    put_in_place(incoming, folder, (*WEIGHTS, "dna_tokenizer", *CODE))
     return folder
 
 

@@ -65,7 +65,21 @@ def contrastive_loss(
         >>> contrastive_loss({"image": eye, "dna": eye}, 10.0, targets="label", labels=torch.tensor([1, 1])).item()
         5.0...
     """
-    pairs = _pairs(list(embeddings), bind_to)
+    kind = next(iter(embeddings.values())).device.type if embeddings else "cpu"
+    with torch.autocast(kind, enabled=False):
+        return _loss(embeddings, scale, targets, (labels, joins), present, bind_to, gather)
+
+
+def _loss(
+    embeddings: Mapping[str, Tensor],
+    scale: Tensor | float,
+    targets: str,
+    kinds: tuple[Tensor | None, Tensor | None],
+    present: Mapping[str, Tensor] | None,
+    bind_to: str | None,
+    gather: str | None,
+) -> Tensor:
+    pairs, (labels, joins) = _pairs(list(embeddings), bind_to), kinds
     size = _check(embeddings, targets, labels, joins, present, gather)
     unit = {name: functional.normalize(given.float(), dim=-1) for name, given in embeddings.items()}
     device = next(iter(unit.values())).device
@@ -75,7 +89,8 @@ def contrastive_loss(
     if world > 1:
         _check_sizes(size, device)
         every = {name: _Gather.apply(given) for name, given in unit.items()}
-        there = {name: _gathered(given) for name, given in there.items()}
+        # what one process lacks another may have: all have to gather the same
+        there = {name: _gathered(there.get(name, _all_of(given))) for name, given in unit.items()}
         labels, joins = (None if given is None else _gathered(given.to(device)) for given in (labels, joins))
         if gather == "local":
             own = own[size * distributed.get_rank() :][:size]
@@ -90,9 +105,9 @@ def contrastive_loss(
             losses.append(given.sum() * (size * world / len(own)) / count.clamp(min=1))
             counts.append(count)
     used = (torch.stack(counts) > 0).sum()
-    if there and not used:
+    if there and not torch.compiler.is_compiling() and not used:
         raise ValueError("no specimen has two of the modalities: there is nothing to compare")
-    return torch.stack(losses).sum() / used
+    return torch.stack(losses).sum() / used.clamp(min=1)
 
 
 def _entropies(
@@ -122,6 +137,10 @@ def _alike(labels: Tensor | None, joins: Tensor | None, own: Tensor, size: int) 
             right = right | (given & (column[own, None] == column))
             known = known | given if tells else known
     return right, known | right
+
+
+def _all_of(given: Tensor) -> Tensor:
+    return torch.ones(len(given), dtype=torch.bool, device=given.device)
 
 
 def _both(one: Tensor | None, other: Tensor | None) -> Tensor | None:

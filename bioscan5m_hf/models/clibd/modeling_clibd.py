@@ -172,12 +172,13 @@ class ClibdModel(ClibdPreTrainedModel):
             input_ids: see `get_text_features`.
             attention_mask: likewise.
             token_type_ids: likewise.
-            labels: of specimens, see `contrastive_loss`; only where `targets` of the configuration is not `identity`.
+            labels: of specimens, see `contrastive_loss`; they count where `targets` of the configuration is not
+                `identity`, and without any only each specimen itself is right.
             joins: likewise.
             image_present: which specimens have a photograph, bool of shape (batch,); None for all.
             dna_present: likewise, a barcode.
             text_present: likewise, a name.
-            return_loss: compute the loss, where two modalities are given.
+            return_loss: compute the loss, where two modalities are given (one of them `bind_to`, if there is such).
             return_dict: False gives a tuple.
 
         Raises:
@@ -192,19 +193,20 @@ class ClibdModel(ClibdPreTrainedModel):
             embeds["text"] = self.get_text_features(input_ids, attention_mask, token_type_ids)
         if not embeds:
             raise ValueError("nothing is given: use pixel_values, dna_input_ids or input_ids, one or several")
-        loss = None
-        if return_loss and len(embeds) > 1:
-            config = self.config
-            kinds = {} if config.targets == "identity" else {"labels": labels, "joins": joins}
+        loss, config = None, self.config
+        if return_loss and len(embeds) > 1 and (config.bind_to is None or config.bind_to in embeds):
+            kinds = {"labels": labels, "joins": joins}
+            unlabelled = labels is None and joins is None
+            targets = "identity" if unlabelled else config.targets
             there = {"image": image_present, "dna": dna_present, "text": text_present}
             loss = contrastive_loss(
                 embeds,
                 self.scale(),
-                targets=config.targets,
+                targets=targets,
                 present={name: each for name, each in there.items() if each is not None and name in embeds},
                 bind_to=config.bind_to,
                 gather=config.gather if self.training else None,
-                **kinds,
+                **({} if targets == "identity" else kinds),
             )
         output = ClibdOutput(loss, self.scale(), **{f"{name}_embeds": each for name, each in embeds.items()})
         return output.to_tuple() if return_dict is False else output
