@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,6 +20,9 @@ except ImportError:  # pragma: no cover  # a required package; some platforms ha
 
 Pixels = npt.NDArray[np.uint8]
 Window = tuple[slice, slice]
+Place = Callable[[Pixels, Pixels], object]
+"""Brings a decoded photograph, shape (h, w, 3), into a target of another shape."""
+
 _SCRATCH = 4_000_000
 """Bytes of scratch memory to begin with: a photograph of `original_full` takes 2.4 million."""
 _thread = threading.local()
@@ -81,8 +85,8 @@ class TurboDecoder:
         self.frame = frame
         self.scratch = np.empty(_SCRATCH, np.uint8)
 
-    def __call__(self, data: bytes | memoryview, target: Pixels) -> None:
-        """Decode a JPEG into a target, contiguous, shape (*size, 3).
+    def __call__(self, data: bytes | memoryview, target: Pixels, place: Place | None = None) -> None:
+        """Decode a JPEG into a target, contiguous, shape (*size, 3); by default as the frame places it.
 
         Raises:
             ValueError: the JPEG is broken or far too large.
@@ -96,7 +100,7 @@ class TurboDecoder:
                 raise
             self.scratch = np.empty(height * width * 3, np.uint8)
             pixels = self._decode(data)
-        self.frame.place(pixels, target)
+        (place or self.frame.place)(pixels, target)
 
     def _decode(self, data: bytes | memoryview) -> Pixels:
         shorter = self.frame.resize
@@ -106,6 +110,8 @@ class TurboDecoder:
         pixels = simplejpeg.decode_jpeg(data, min_height=shorter, min_width=shorter, buffer=self.scratch)
         height, width, _, _ = simplejpeg.decode_jpeg_header(data)
         new = _resized(height, width, shorter)
+        if pixels.shape[:2] == new:
+            return pixels
         return np.asarray(Image.fromarray(pixels).resize(new[::-1], Image.Resampling.BICUBIC))
 
 
@@ -115,8 +121,8 @@ class PillowDecoder:
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
 
-    def __call__(self, data: bytes | memoryview, target: Pixels) -> None:
-        """Decode a JPEG into a target, shape (*size, 3).
+    def __call__(self, data: bytes | memoryview, target: Pixels, place: Place | None = None) -> None:
+        """Decode a JPEG into a target, shape (*size, 3); by default as the frame places it.
 
         Raises:
             ValueError: the JPEG is broken or far too large.
@@ -133,7 +139,7 @@ class PillowDecoder:
             raise ValueError(str(error)) from error
         if (pixels.height, pixels.width) != new:
             pixels = pixels.resize(new[::-1], Image.Resampling.BICUBIC)
-        self.frame.place(np.asarray(pixels), target)
+        (place or self.frame.place)(np.asarray(pixels), target)
 
 
 def decoder(frame: Frame) -> TurboDecoder | PillowDecoder:

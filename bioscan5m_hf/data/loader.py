@@ -7,9 +7,9 @@ import itertools
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,9 @@ import pyarrow as pa
 
 from ..errors import ReleaseError
 from ..taxonomy import check_rank
-from .decode import Frame, Pixels, decoder
+from .augmentation import Augmentation
+from .decode import Frame, Pixels, Place, decoder
+from .memory import Memory
 from .reading import Rows, Unit, ahead, delayed, read_units, rebatched, share
 from .schema import IMAGE
 from .selection import LABEL, PROCESSID, Recipe
@@ -35,9 +37,6 @@ _CHUNK = 16
 
 _AHEAD = 1
 """Batches decoded while the user works on one."""
-
-_KEPT = 4
-"""Blocks kept for reuse: those being decoded, the user's, and one more."""
 
 _FOOTERS = 8
 """Footers read at a time: over HTTP each is a round trip."""
@@ -73,6 +72,7 @@ class ImageBatches(_Base):
         batch_size: photographs in a batch.
         drop_last: leave out a last batch that is not full.
         frame: common size of the photographs, and how they are brought to it.
+        augmentation: see them in another way each epoch instead; its seed and epoch become those of the batches.
         shuffle: shuffle the row groups, and the rows within `buffer` of them.
         buffer: row groups (up to 28 MB each) that are held to shuffle rows.
         seed: what the order is drawn from, together with the epoch.
@@ -113,6 +113,7 @@ class ImageBatches(_Base):
     batch_size: int = 256
     drop_last: bool = False
     frame: Frame = field(default_factory=Frame)
+    augmentation: Augmentation | None = None
     shuffle: bool = False
     buffer: int = 2
     seed: int = 0
@@ -139,13 +140,7 @@ class ImageBatches(_Base):
         if self.label is not None:
             check_rank(self.label)
         _join_torch(type(self))
-        files, self._recipe = self._plan()
-        with ThreadPoolExecutor(_FOOTERS) as pool:
-            counts = list(pool.map(group_rows, files))
-        self._rows = sum(map(sum, counts))
-        self._units = [
-            Unit(file, group) for file, rows in zip(files, counts, strict=True) for group in range(len(rows))
-        ]
+        self._rows = self._open()
 
     def set_epoch(self, epoch: int, start: int = 0) -> None:
         """Choose the order of the next passes, where shuffled, and leave the first `start` batches out, undecoded."""
@@ -158,11 +153,8 @@ class ImageBatches(_Base):
 
     def __iter__(self) -> Iterator[Batch]:
         worker, workers = _worker()
-        units = self._shuffled_units()
         if self.even and workers > 1:
             raise ValueError(f"even batches have no workers, and there are {workers}: leave num_workers out")
-        readers = 1 if self.even else self.world_size * workers
-        mine = share(units, 0 if self.even else self.rank + self.world_size * worker, readers)
         threads = self.threads or max(1, default_workers() // workers)
         with ExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(threads))
@@ -170,16 +162,20 @@ class ImageBatches(_Base):
             stack.callback(pool.shutdown, wait=False, cancel_futures=True)
             stack.callback(reader.shutdown, wait=False, cancel_futures=True)
             memory = Memory(self.batch_size, self.frame)
-            held = self.buffer if self.shuffle else 1
-            groups = [mine[start : start + held] for start in range(0, len(mine), held)]
-            rows = ahead(reader, self._read, groups)
-            parts = rebatched(rows, self.batch_size, self.drop_last or self.even)
-            wanted = map(self._own, itertools.islice(parts, self.start, None))
-            started = (self._start(pool, memory, part) for part in wanted)
+            started = (self._start(pool, memory, part) for part in self._parts(reader, worker, workers))
             for decoding in delayed(started, _AHEAD):
                 batch = self._finish(*decoding)
                 if len(batch[IMAGE]):
                     yield batch
+
+    def _parts(self, reader: Executor, worker: int, workers: int) -> Iterator[Rows]:
+        """Give the rows of this worker's batches."""
+        readers = 1 if self.even else self.world_size * workers
+        mine = share(self._shuffled_units(), 0 if self.even else self.rank + self.world_size * worker, readers)
+        held = self.buffer if self.shuffle else 1
+        groups = [mine[start : start + held] for start in range(0, len(mine), held)]
+        parts = rebatched(ahead(reader, self._read, groups), self.batch_size, self.drop_last or self.even)
+        return map(self._own, itertools.islice(parts, self.start, None))
 
     def _own(self, rows: Rows) -> Rows:
         """Give this process's part of a batch."""
@@ -187,6 +183,16 @@ class ImageBatches(_Base):
             return rows
         size = self.batch_size // self.world_size
         return rows.cut(self.rank * size, (self.rank + 1) * size)
+
+    def _open(self) -> int:
+        """Look at the dataset; give the number of rows."""
+        files, self._recipe = self._plan()
+        with ThreadPoolExecutor(_FOOTERS) as pool:
+            counts = list(pool.map(group_rows, files))
+        self._units = [
+            Unit(file, group) for file, rows in zip(files, counts, strict=True) for group in range(len(rows))
+        ]
+        return sum(map(sum, counts))
 
     def _plan(self) -> tuple[list[str], Recipe]:
         columns = tuple(dict.fromkeys([IMAGE, PROCESSID, *self.columns]))
@@ -220,8 +226,15 @@ class ImageBatches(_Base):
         self, pool: ThreadPoolExecutor, memory: Memory, rows: Rows
     ) -> tuple[Rows, Pixels, list[Future[list[Failure]]]]:
         pixels = memory.take(len(rows))
-        decode = partial(decode_some, self.frame, rows.photographs, pixels)
+        decode = partial(decode_some, self.frame, rows.photographs, pixels, self._places(rows))
         return rows, pixels, [pool.submit(decode, start) for start in range(0, len(rows), _CHUNK)]
+
+    def _places(self, rows: Rows) -> Sequence[Place | None]:
+        """Say how each photograph is brought to the common size, where the frame does not."""
+        if self.augmentation is None:
+            return [None] * len(rows)
+        drawn = replace(self.augmentation, seed=self.seed, epoch=self.epoch)
+        return [drawn.placing(processid) for processid in rows.columns[PROCESSID].to_pylist()]
 
     def _finish(self, rows: Rows, pixels: Pixels, chunks: list[Future[list[Failure]]]) -> Batch:
         failures = [failure for chunk in chunks for failure in chunk.result()]
@@ -247,62 +260,16 @@ class ImageBatches(_Base):
 Failure = tuple[int, str]
 
 
-class Memory:
-    """Memory for batches, which is used again once nobody refers to it; fresh pages cost a tenth of the decoding.
-
-    Args:
-        batch_size: photographs in the largest batch.
-        frame: their size.
-
-    Examples:
-        >>> memory = Memory(4, Frame())
-        >>> first, second = memory.take(4), memory.take(2)
-        >>> del first
-        >>> memory.take(3).base is second.base
-        False
-        >>> len(memory.blocks)
-        2
-    """
-
-    def __init__(self, batch_size: int, frame: Frame) -> None:
-        self.shape = (batch_size, *frame.size, 3)
-        self.blocks: list[Pixels] = []
-
-    def take(self, length: int) -> Pixels:
-        """Give memory for some photographs; its content is anything."""
-        for block in self.blocks:
-            if sys.getrefcount(block) == _UNUSED:
-                return block[:length]
-        block = np.empty(self.shape, np.uint8)
-        if len(self.blocks) < _KEPT:
-            self.blocks.append(block)
-        return block[:length]
-
-
-def _count_unused() -> int:
-    """Count the references to a block that no batch uses, as `take` sees them: interpreters differ.
-
-    A batch, and whatever shares its memory (slices, torch tensors), holds a further one. Where that does not show, no
-    count is right, and blocks are never reused.
-    """
-    blocks = [np.empty(1, np.uint8), np.empty(1, np.uint8)]
-    batch = blocks[1][:1]
-    counts = []
-    for block in blocks:
-        counts.append(sys.getrefcount(block))
-    return counts[0] if batch.base is blocks[1] and counts[1] > counts[0] else -1
-
-
-_UNUSED = _count_unused()
-
-
-def decode_some(frame: Frame, photographs: Sequence[memoryview], pixels: Pixels, start: int) -> list[Failure]:
+def decode_some(
+    frame: Frame, photographs: Sequence[memoryview], pixels: Pixels, places: Sequence[Place | None], start: int
+) -> list[Failure]:
     """Decode a few photographs into their places of a batch.
 
     Args:
         frame: their size.
         photographs: all JPEGs of the batch.
         pixels: is written to, shape (len(photographs), *frame.size, 3).
+        places: how each is brought to its size; None as the frame does.
         start: the first one to decode.
 
     Returns:
@@ -312,7 +279,7 @@ def decode_some(frame: Frame, photographs: Sequence[memoryview], pixels: Pixels,
     failures = []
     for place in range(start, min(start + _CHUNK, len(photographs))):
         try:
-            decode(photographs[place], pixels[place])
+            decode(photographs[place], pixels[place], places[place])
         except ValueError as error:
             failures.append((place, str(error)))
     return failures

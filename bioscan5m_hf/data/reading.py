@@ -88,7 +88,15 @@ def read_units(recipe: Recipe, units: Sequence[Unit]) -> Rows:
         read = pa.concat_tables(read_tables(unit.file, recipe.reads, [unit.group]))
         first, last = (len(read) * cut // unit.parts for cut in (unit.part, unit.part + 1))
         tables.append(recipe.apply(read.slice(first, last - first)))
-    table = pa.concat_tables(tables)
+    return rows_of(pa.concat_tables(tables))
+
+
+def rows_of(table: pa.Table) -> Rows:
+    """Take the photographs out of a table; they are not copied.
+
+    Args:
+        table: has the column `image`.
+    """
     views = [view for chunk in table[IMAGE].chunks for view in _views(chunk.field("bytes"))]
     return Rows(views, table.drop_columns([IMAGE]).combine_chunks())
 

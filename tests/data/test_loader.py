@@ -17,11 +17,14 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from bioscan5m_hf import ImageBatches, load_specimens
 from bioscan5m_hf.data import decode
+from bioscan5m_hf.data.augmentation import Augmentation
 from bioscan5m_hf.data.decode import Frame, PillowDecoder, TurboDecoder
+from bioscan5m_hf.data.mapped import MappedBatches
 from bioscan5m_hf.data.reading import Unit, share
 from bioscan5m_hf.errors import ReleaseError
 
 
+KINDS = pytest.mark.parametrize("kind", [ImageBatches, MappedBatches])
 DECODERS = pytest.mark.parametrize("decoder", [TurboDecoder, PillowDecoder])
 
 
@@ -190,10 +193,11 @@ def test_shuffling_depends_on_seed_and_epoch_alone(dataset):
         assert [labels[processid] for processid in batch["processid"]] == batch["label"].tolist()
 
 
-def test_even_batches_are_the_same_for_any_number_of_processes(dataset):
+@KINDS
+def test_even_batches_are_the_same_for_any_number_of_processes(dataset, kind):
     given = {"split": "all", "columns": ["processid"], "batch_size": 12, "shuffle": True, "even": True}
-    whole = list(ImageBatches(dataset, **given))
-    batches = [ImageBatches(dataset, **given, rank=rank, world_size=3) for rank in range(3)]
+    whole = list(kind(dataset, **given))
+    batches = [kind(dataset, **given, rank=rank, world_size=3) for rank in range(3)]
     parts = [list(each) for each in batches]
     assert len(whole) == batches[0].full_batches > 2
     assert {len(part) for part in parts} == {len(whole)}
@@ -205,11 +209,115 @@ def test_even_batches_are_the_same_for_any_number_of_processes(dataset):
     assert again == [batch["processid"] for batch in parts[1][2:]]
     for wrong in ({"world_size": 5}, {"on_error": "skip"}):
         with pytest.raises(ValueError, match="even batches need a batch_size that"):
-            ImageBatches(dataset, **given | wrong)
+            kind(dataset, **given | wrong)
     from torch.utils.data import DataLoader
 
     with pytest.raises(ValueError, match="even batches have no workers, and there are 2"):
-        list(DataLoader(ImageBatches(dataset, **given), batch_size=None, num_workers=2))
+        list(DataLoader(kind(dataset, **given), batch_size=None, num_workers=2))
+
+
+def test_a_mapped_dataset_gives_the_same_specimens_in_an_order_drawn_from_all(dataset):
+    given = {"split": "all", "columns": ["processid", "coord-lat"], "label": "order", "batch_size": 16}
+    plain, mapped = list(ImageBatches(dataset, **given)), MappedBatches(dataset, **given)
+    for one, other in zip(plain, mapped, strict=True):
+        assert one.keys() == other.keys()
+        assert one["processid"] == other["processid"]
+        for name in ("image", "label", "coord-lat"):
+            assert np.array_equal(one[name], other[name], equal_nan=name == "coord-lat")
+    shuffled = MappedBatches(dataset, **given, shuffle=True, seed=3)
+    orders = []
+    for epoch in (0, 1, 0):
+        shuffled.set_epoch(epoch)
+        orders.append(ids(shuffled))
+    assert orders[0] == orders[2] != orders[1]
+    assert sorted(orders[0]) == sorted(orders[1]) == sorted(ids(plain))
+    ranks = [MappedBatches(dataset, **given, shuffle=True, rank=rank, world_size=3) for rank in range(3)]
+    assert sorted(processid for rank in ranks for processid in ids(rank)) == sorted(ids(plain))
+    with pytest.raises(ValueError, match="unknown split"):
+        MappedBatches(dataset, split="dev")
+
+
+def where_from(view, size):
+    """Map every pixel's centre of a target to the photograph, by one matrix for each of what is done."""
+    top, left, tall, wide = view.part
+    cos, sin = np.cos(view.turned), np.sin(view.turned)
+    to_middle = np.array([[1, 0, -size[1] / 2], [0, 1, -size[0] / 2], [0, 0, 1]])
+    turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+    mirror = np.diag([-1 if view.mirrored[0] else 1, -1 if view.mirrored[1] else 1, 1])
+    scale = np.diag([wide / size[1], tall / size[0], 1])
+    back = np.array([[1, 0, left + wide / 2], [0, 1, top + tall / 2], [0, 0, 1]])
+    y, x = np.mgrid[: size[0], : size[1]] + 0.5
+    points = np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
+    found = back @ scale @ mirror @ turn @ to_middle @ points
+    return found[0].reshape(size), found[1].reshape(size)
+
+
+def test_what_is_seen_is_the_part_mirrored_and_turned(dataset):
+    y, x = np.mgrid[:100, :120].astype(np.float32) + 0.5
+    photograph = np.stack([2 * x, 2 * y, np.full_like(x, 255)], axis=-1).round().astype(np.uint8)
+    dark = 0
+    for number in range(40):
+        view = Augmentation(seed=7).view(f"A-{number}", 100, 120)
+        top, left, tall, wide = view.part
+        seen = view.place(photograph, np.zeros((64, 48, 3), np.uint8))
+        across, down = where_from(view, (64, 48))
+        inside = (across > left + 1) & (across < left + wide - 1) & (down > top + 1) & (down < top + tall - 1)
+        outside = (across < left - 1) | (across > left + wide + 1) | (down < top - 1) | (down > top + tall + 1)
+        assert np.abs(seen[inside][:, 0] - 2 * across[inside]).max() < 2
+        assert np.abs(seen[inside][:, 1] - 2 * down[inside]).max() < 2
+        assert (seen[inside][:, 2] == 255).all()
+        assert not seen[outside].any()
+        dark += outside.sum()
+    assert dark > 0
+
+
+def test_views_are_drawn_as_said_and_depend_on_seed_epoch_and_specimen():
+    views = [Augmentation(seed=1).view(f"A-{number}", 256, 300) for number in range(4000)]
+    areas = np.array([view.part[2] * view.part[3] for view in views]) / (256 * 300)
+    shapes = np.array([view.part[3] / view.part[2] for view in views])
+    assert 0.075 < areas.min() < 0.1
+    assert 0.95 < areas.max() <= 1
+    assert 0.74 < shapes.min() < shapes.max() < 1.35
+    assert abs(np.mean(np.log(shapes[areas < 0.4]))) < 0.02  # larger parts of a wide photograph are wide
+    for side in (0, 1):
+        assert abs(np.mean([view.mirrored[side] for view in views]) - 0.5) < 0.03
+    turned = np.degrees([view.turned for view in views])
+    assert (np.abs(turned) <= 45).all()
+    assert turned.min() < -44
+    assert turned.max() > 44
+    assert all(view.part[0] + view.part[2] <= 256 and view.part[1] + view.part[3] <= 300 for view in views)
+    one = Augmentation(seed=1).view("A-1", 256, 300)
+    assert one == views[1]
+    others = [
+        Augmentation(seed=2).view("A-1", 256, 300),
+        Augmentation(seed=1, epoch=1).view("A-1", 256, 300),
+        views[2],
+    ]
+    assert one not in others
+    assert Augmentation(area=(1, 1), shape=(1, 1)).view("A-1", 10, 400).part == (0, 0, 10, 400)
+    for wrong in ({"area": (0, 1)}, {"area": (0.9, 0.5)}, {"shape": (2, 1)}, {"degrees": -1}):
+        with pytest.raises(ValueError, match="use shares from 0 to 1"):
+            Augmentation(**wrong)
+
+
+@KINDS
+def test_augmented_batches_differ_by_epoch_and_not_by_processes_or_order(dataset, kind):
+    given = {"split": "all", "columns": ["processid"], "batch_size": 12, "frame": Frame((64, 64), resize=73)}
+    given |= {"augmentation": Augmentation(), "seed": 5}
+
+    def photographs(batches, epoch):
+        batches.set_epoch(epoch)
+        return {
+            name: image for batch in batches for name, image in zip(batch["processid"], batch["image"], strict=True)
+        }
+
+    plain = kind(dataset, **given)
+    first, second = photographs(plain, 0), photographs(plain, 1)
+    assert np.mean([np.array_equal(first[name], second[name]) for name in first]) < 0.1
+    others = [kind(dataset, **given, shuffle=True, even=True, rank=rank, world_size=2, threads=1) for rank in (0, 1)]
+    for batches in others:
+        for name, image in photographs(batches, 1).items():
+            assert np.array_equal(image, second[name])
 
 
 def test_selects_as_load_specimens_does(dataset):
