@@ -29,12 +29,13 @@ from bioscan5m_hf.hub.cards import front_matter, public_name
 from bioscan5m_hf.hub.push import push
 from bioscan5m_hf.hub.records import record_figures
 from bioscan5m_hf.learning import report
+from bioscan5m_hf.learning.barcode_run import BarcodeRun
 from bioscan5m_hf.learning.batches import Sampler
 from bioscan5m_hf.learning.command import command_line, read_arguments, start_accelerator
 from bioscan5m_hf.learning.finetuning import FinetuningRecipe, NamingTask, class_names, mean_accuracy
 from bioscan5m_hf.learning.masking import Framing
 from bioscan5m_hf.learning.meter import Meter, choose_attention, compile_model, grouped
-from bioscan5m_hf.learning.run import CHECKPOINTS, Run, check_recipe
+from bioscan5m_hf.learning.run import CHECKPOINTS, check_recipe
 from bioscan5m_hf.learning.sources import load_table
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertForSequenceClassification
 from bioscan5m_hf.models.barcodebert.export_barcodebert import save_stock
@@ -84,7 +85,9 @@ def main(arguments: list[str] | None = None) -> None:
     model, optimizer = accelerator.prepare(model, optimizer)
     set_seed(recipe.seed, device_specific=True)
 
-    run = Run(output, recipe, watching, accelerator, model, optimizer, sampler, recipe.epochs * sampler.steps)
+    run = BarcodeRun.of(
+        output, recipe, watching, accelerator, model, optimizer, sampler, recipe.epochs * sampler.steps
+    )
     epochs = train(run, parts)
     accelerator.unwrap_model(model).load_state_dict(load_file(output / BEST))
     measured = {
@@ -97,7 +100,7 @@ def main(arguments: list[str] | None = None) -> None:
     accelerator.end_training()
 
 
-def train(run: Run, parts: dict[str, Named]) -> int:
+def train(run: BarcodeRun, parts: dict[str, Named]) -> int:
     """Take epochs from where the run was stopped, until the validation gets no better; give how many there were."""
     accelerator, model, recipe = run.accelerator, run.model, run.recipe
     task, sampler = parts["train"]
@@ -142,7 +145,7 @@ def save_best(model: BarcodeBertForSequenceClassification, path: Path) -> None:
     beside.replace(path)
 
 
-def finish(run: Run, measured: dict[str, dict[str, float]], epochs: int) -> None:
+def finish(run: BarcodeRun, measured: dict[str, dict[str, float]], epochs: int) -> None:
     """Save records, model, tokenizer and card beside the log; push them if asked to."""
     recipe, table = run.recipe, run.sampler.table
     where = {"data_revision": table.about["digest"], "seed": recipe.seed, "processes": run.accelerator.num_processes}

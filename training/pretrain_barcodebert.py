@@ -18,12 +18,13 @@ from bioscan5m_hf.hub.cards import front_matter
 from bioscan5m_hf.hub.push import push
 from bioscan5m_hf.hub.records import record_figures
 from bioscan5m_hf.learning import report
+from bioscan5m_hf.learning.barcode_run import BarcodeRun
 from bioscan5m_hf.learning.batches import Sampler
 from bioscan5m_hf.learning.command import command_line, read_arguments, start_accelerator
 from bioscan5m_hf.learning.meter import Meter, choose_attention, compile_model, grouped
 from bioscan5m_hf.learning.pretraining import PretrainingRecipe, Task, Validation, masked_accuracy
 from bioscan5m_hf.learning.profiles import profiles_of
-from bioscan5m_hf.learning.run import CHECKPOINTS, Run, check_recipe
+from bioscan5m_hf.learning.run import CHECKPOINTS, check_recipe
 from bioscan5m_hf.learning.sources import load_table
 from bioscan5m_hf.learning.tables import BarcodeTable
 from bioscan5m_hf.models.barcodebert import (
@@ -72,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     set_seed(recipe.seed, device_specific=True)
 
     steps = math.ceil(recipe.epochs * sampler.steps)
-    run = Run(output, recipe, watching, accelerator, model, optimizer, sampler, steps)
+    run = BarcodeRun.of(output, recipe, watching, accelerator, model, optimizer, sampler, steps)
     measured = train(run, task, validation, config.layout.mask)
     if accelerator.is_main_process:
         finish(run, measured, "" if validation is None else f"{recipe.validation}: {validation.predicted}")
@@ -90,7 +91,7 @@ def load_barcodes(recipe: PretrainingRecipe, layout: str) -> tuple[BarcodeTable,
     return table, held_out
 
 
-def train(run: Run, task: Task, validation: Validation | None, mask: int) -> dict[str, float]:
+def train(run: BarcodeRun, task: Task, validation: Validation | None, mask: int) -> dict[str, float]:
     """Take the steps of the run from where it was stopped, if it was; give what the last validation found."""
     accelerator, model, recipe = run.accelerator, run.model, run.recipe
     start = run.resume()["step"]
@@ -121,7 +122,7 @@ def train(run: Run, task: Task, validation: Validation | None, mask: int) -> dic
     return measured
 
 
-def finish(run: Run, measured: dict[str, float], on: str) -> None:
+def finish(run: BarcodeRun, measured: dict[str, float], on: str) -> None:
     """Save records, model, tokenizer and card beside the log; push them if asked to."""
     revision, processes = run.sampler.table.about["digest"], run.accelerator.num_processes
     where = {"data": on, "data_revision": revision, "seed": run.recipe.seed, "processes": processes}
@@ -135,7 +136,7 @@ def finish(run: Run, measured: dict[str, float], on: str) -> None:
         report.logger.info("pushed to %s", pushed.url)
 
 
-def make_card(run: Run, config: BarcodeBertConfig, records: list[report.Record]) -> str:
+def make_card(run: BarcodeRun, config: BarcodeBertConfig, records: list[report.Record]) -> str:
     """Write the model's card from what happened."""
     recipe, about = run.recipe, run.sampler.table.about
     place = run.watching.push_to_hub or recipe.output

@@ -36,6 +36,20 @@ def md5_keys(processids: pa.Array) -> Keys:
     return _keys(b"".join([md5(value).digest() for value in _values(processids)]))
 
 
+def drawn(processids: pa.Array, share: float) -> npt.NDArray[np.bool_]:
+    """Draw a share of all specimens by MD5(processid): always the same ones, and a smaller share is part of a larger.
+
+    Args:
+        processids: strings without nulls, shape (n,).
+        share: from 0 to 1.
+
+    Examples:
+        >>> drawn(pa.array(["AACTA1040-20"]), 0.05).tolist(), drawn(pa.array(["AACTA1040-20"]), 0.02).tolist()
+        ([True], [False])
+    """
+    return md5_keys(processids)[:, 0] < np.float64(share) * 2**64
+
+
 def text_keys(texts: pa.Array) -> Keys:
     """Hash texts with XXH3-128, for finding equal ones without holding them; a null hashes as the empty text.
 

@@ -22,11 +22,12 @@ from ..errors import ReleaseError
 from ..taxonomy import check_rank
 from .augmentation import Augmentation
 from .decode import Frame, Pixels, Place, decoder
+from .keys import drawn
 from .memory import Memory
 from .reading import Rows, Unit, ahead, delayed, read_units, rebatched, share
 from .schema import IMAGE
 from .selection import LABEL, PROCESSID, Recipe
-from .sources import choose_config, group_rows, open_source
+from .sources import choose_config, group_rows, open_source, read_tables
 from .specimens import ROWS, SpecimensConfig, collect_files, make_recipe
 from .workers import default_workers
 
@@ -67,6 +68,7 @@ class ImageBatches(_Base):
         keep_filler: as in `load_specimens`.
         max_nucleotides: as in `load_specimens`.
         one_per_barcode: as in `load_specimens`.
+        share: of the specimens, drawn by MD5(processid): always the same ones.
         config: an image package or `sample`; by default the first image package.
         revision: branch, tag or commit on the Hub.
         batch_size: photographs in a batch.
@@ -108,6 +110,7 @@ class ImageBatches(_Base):
     keep_filler: bool = False
     max_nucleotides: int | None = None
     one_per_barcode: bool = False
+    share: float = 1.0
     config: str | None = None
     revision: str | None = None
     batch_size: int = 256
@@ -137,6 +140,8 @@ class ImageBatches(_Base):
                 f"even batches need a batch_size that {self.world_size} processes can share, not {self.batch_size}, "
                 "and on_error='raise'"
             )
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share is {self.share}: use a number above 0 and up to 1")
         if self.label is not None:
             check_rank(self.label)
         _join_torch(type(self))
@@ -189,10 +194,21 @@ class ImageBatches(_Base):
         files, self._recipe = self._plan()
         with ThreadPoolExecutor(_FOOTERS) as pool:
             counts = list(pool.map(group_rows, files))
-        self._units = [
-            Unit(file, group) for file, rows in zip(files, counts, strict=True) for group in range(len(rows))
-        ]
-        return sum(map(sum, counts))
+            if self.share < 1:
+                counts = list(pool.map(self._drawn_rows, files))
+        units = {
+            Unit(file, group): count
+            for file, rows in zip(files, counts, strict=True)
+            for group, count in enumerate(rows)
+        }
+        self._units = [unit for unit, count in units.items() if count]
+        return sum(units.values())
+
+    def _drawn_rows(self, file: str) -> list[int]:
+        """Count the drawn specimens of each row group."""
+        tables = (read_tables(file, [PROCESSID], [group]) for group in range(len(group_rows(file))))
+        ids = (pa.concat_tables(each)[PROCESSID].combine_chunks() for each in tables)
+        return [int(drawn(each, self.share).sum()) for each in ids]
 
     def _plan(self) -> tuple[list[str], Recipe]:
         columns = tuple(dict.fromkeys([IMAGE, PROCESSID, *self.columns]))
@@ -206,7 +222,7 @@ class ImageBatches(_Base):
             keep_filler=self.keep_filler,
         )
         files = collect_files(source, splits, self.label, self.one_per_barcode)
-        return list(files[ROWS]), make_recipe(wanted, files)
+        return list(files[ROWS]), replace(make_recipe(wanted, files), share=self.share)
 
     def _shuffled_units(self) -> list[Unit]:
         if not self.shuffle:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import datasets
 import numpy as np
 
+from .keys import drawn
 from .loader import ImageBatches
 from .reading import Rows, ahead, rows_of
 from .schema import IMAGE
@@ -55,6 +56,9 @@ class MappedBatches(ImageBatches):
             keep_filler=self.keep_filler,
         )
         assert isinstance(rows, datasets.Dataset)
+        if self.share < 1:
+            ids = rows.select_columns([PROCESSID]).with_format("arrow")[:][PROCESSID]
+            rows = rows.select(np.flatnonzero(drawn(ids.combine_chunks(), self.share)))
         self._dataset = rows.cast_column(IMAGE, datasets.Image(decode=False)).with_format("arrow")
         return len(rows)
 

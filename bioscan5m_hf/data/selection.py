@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from ..dna import strip_n
 from ..taxonomy import Taxonomy
-from .keys import Keys, equal_neighbours, md5_keys, order, text_keys
+from .keys import Keys, drawn, equal_neighbours, md5_keys, order, text_keys
 
 
 PROCESSID, BARCODE, LABEL = "processid", "dna_barcode", "label"
@@ -61,6 +61,7 @@ class Recipe:
         taxonomy: where label indices come from.
         max_nucleotides: where barcodes are cut off.
         repeated: specimens to leave out, because another one stands for their barcode.
+        share: of the specimens that is kept, see `keys.drawn`.
 
     Examples:
         >>> rows = pa.table({"processid": ["A-1"], "dna_barcode": ["ACGTN"], "order": ["Diptera"]})
@@ -74,11 +75,13 @@ class Recipe:
     taxonomy: Taxonomy | None = None
     max_nucleotides: int | None = None
     repeated: KeySet | None = None
+    share: float = 1.0
 
     @property
     def reads(self) -> list[str]:
         """The columns that have to be read."""
-        extra = [self.rank, PROCESSID if self.repeated is not None else None]
+        chooses = self.repeated is not None or self.share < 1
+        extra = [self.rank, PROCESSID if chooses else None]
         return list(dict.fromkeys([*self.columns, *(name for name in extra if name is not None)]))
 
     def apply(self, table: pa.Table) -> pa.Table:
@@ -94,6 +97,8 @@ class Recipe:
             repeated = self.repeated.holds(md5_keys(table[PROCESSID].combine_chunks()))
             if repeated.any():
                 table = table.filter(pa.array(~repeated))
+        if self.share < 1:
+            table = table.filter(pa.array(drawn(table[PROCESSID].combine_chunks(), self.share)))
         arrays = [self._cut(table[name]) if name == BARCODE else table[name] for name in self.columns]
         fields = [table.schema.field(name) for name in self.columns]
         if self.rank is not None and self.taxonomy is not None:

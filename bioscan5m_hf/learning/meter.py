@@ -149,12 +149,13 @@ def compile_model(model: torch.nn.Module) -> None:
     model.compile()
 
 
-def grouped(model: torch.nn.Module, weight_decay: float) -> list[dict[str, object]]:
+def grouped(model: torch.nn.Module, weight_decay: float, *, everything: bool = False) -> list[dict[str, object]]:
     """Group the parameters that learn for AdamW: matrices decay, biases and norms do not.
 
     Args:
         model: the model.
         weight_decay: of the matrices.
+        everything: biases, norms and scalars decay as well.
 
     Examples:
         >>> [len(group["params"]) for group in grouped(torch.nn.Linear(2, 2), 0.1)]
@@ -163,4 +164,7 @@ def grouped(model: torch.nn.Module, weight_decay: float) -> list[dict[str, objec
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     matrices = [parameter for parameter in learning if parameter.ndim > 1]
     others = [parameter for parameter in learning if parameter.ndim < 2]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return [
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": others, "weight_decay": weight_decay * everything},
+    ]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from tqdm import tqdm
 
-from ..data.reading import ahead
-from .batches import Sampler, Share
 from .checkpoints import CheckpointError, Checkpoints
 from .command import Watching, describe
-from .inputs import Inputs, count_predicted
 from .journal import Journal
-from .meter import Meter, NotFinite, explain
 from .recipe import read_recipe, to_public, write_recipe
 from .schedules import SCHEDULES
 
@@ -33,41 +27,6 @@ _MAY_CHANGE = {"output", "micro_batch_size", "compile", "gradient_checkpointing"
 """Fields of a recipe that a resumed run may have otherwise: they change rounding errors at most."""
 
 
-class Steps(Iterator[tuple[int, list[Inputs]]]):
-    """The steps of a run from some step on, prepared one ahead in another thread.
-
-    Args:
-        sampler: gives the batches.
-        inputs: makes what the model is shown of a share, in an epoch.
-        start: the first step, from 0.
-        stop: one past the last.
-        process: which process this is.
-    """
-
-    def __init__(
-        self, sampler: Sampler, inputs: Callable[[Share, int], Inputs], start: int, stop: int, process: int
-    ) -> None:
-        self.sampler, self.inputs, self.process = sampler, inputs, process
-        self.planned = sampler.epoch(start // sampler.steps)
-        self.number = start // sampler.steps
-        self.pool = ThreadPoolExecutor(1)
-        self.items = ahead(self.pool, self.make, range(start, stop))
-
-    def make(self, step: int) -> tuple[int, list[Inputs]]:
-        """Give a step's number and what this process does in it."""
-        epoch, place = divmod(step, self.sampler.steps)
-        if epoch != self.number:
-            self.planned, self.number = self.sampler.epoch(epoch), epoch
-        return step, [self.inputs(share, epoch) for share in self.planned.shares(place, self.process)]
-
-    def __next__(self) -> tuple[int, list[Inputs]]:
-        try:
-            return next(self.items)
-        except StopIteration:
-            self.pool.shutdown()
-            raise
-
-
 @dataclass(frozen=True)
 class Run:
     """A run, with what it keeps in its folder.
@@ -77,10 +36,11 @@ class Run:
         recipe: how it is trained.
         watching: how it is watched.
         accelerator: that prepared model and optimiser.
-        model: returns a loss: the sum over what counts, divided by `num_items_in_batch`.
+        model: that learns.
         optimizer: AdamW.
-        sampler: gives the batches.
         steps: of the whole run.
+        steps_of_epoch: steps of a pass over the data.
+        data: digest of what is learnt from; a run goes on with the same only.
     """
 
     folder: Path
@@ -89,8 +49,9 @@ class Run:
     accelerator: Accelerator
     model: torch.nn.Module
     optimizer: torch.optim.Optimizer
-    sampler: Sampler
     steps: int
+    steps_of_epoch: int
+    data: str
 
     @property
     def journal(self) -> Journal:
@@ -109,7 +70,7 @@ class Run:
             The progress that was saved; `step` counts the steps that are done.
 
         Raises:
-            CheckpointError: the folder belongs to a run with another recipe, or the barcodes have changed.
+            CheckpointError: the folder belongs to a run with another recipe, or the data have changed.
         """
         check_recipe(self.folder, self.recipe)
         newest = self.checkpoints.newest()
@@ -118,7 +79,7 @@ class Run:
             progress = self.checkpoints.load(newest, **self._identity)
         self.accelerator.wait_for_everyone()
         if self.watching.log_with:
-            self.accelerator.init_trackers("barcodebert", config=describe(self.recipe))
+            self.accelerator.init_trackers("bioscan5m", config=describe(self.recipe))
         if self.accelerator.is_main_process:
             (self.folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
             write_recipe(self.recipe, self.folder / RECIPE)
@@ -137,7 +98,7 @@ class Run:
 
     @property
     def _identity(self) -> dict[str, object]:
-        return {"barcodes": self.sampler.table.about["digest"], "steps": self.steps}
+        return {"barcodes": self.data, "steps": self.steps}
 
     def bar(self, start: int) -> tqdm:
         """Give the progress bar; it is silent in other processes, and where there is no terminal.
@@ -148,61 +109,6 @@ class Run:
         silent = None if self.accelerator.is_main_process else True
         return tqdm(total=self.steps, initial=start, unit="step", disable=silent, smoothing=0.05)
 
-    def steps_from(self, start: int, stop: int, inputs: Callable[[Share, int], Inputs]) -> Steps:
-        """Give some steps, each with what this process does in it.
-
-        Args:
-            start: the first step, from 0.
-            stop: one past the last.
-            inputs: makes what the model is shown of a share, in an epoch.
-        """
-        return Steps(self.sampler, inputs, start, stop, self.accelerator.process_index)
-
-    def learn(self, step: int, pieces: Sequence[Inputs], heads: Sequence[str] = ()) -> torch.Tensor:
-        """Take one step of the optimiser from the pieces of a global batch that are this process's.
-
-        Args:
-            step: from 0.
-            pieces: accumulated, on the model's device.
-            heads: names of the model's heads, if there are several counts.
-
-        Returns:
-            This process's part of the loss of the global batch.
-        """
-        set_schedule(self.optimizer, self.recipe, step, self.steps)
-        totals = count_predicted(self.accelerator, pieces)
-        count = dict(zip(heads, totals, strict=True)) if heads else totals[0]
-        parts = []
-        for number, piece in enumerate(pieces, 1):
-            last = number == len(pieces)
-            with nullcontext() if last else self.accelerator.no_sync(self.model):
-                loss = self.model(**piece.tensors, num_items_in_batch=count).loss * piece.counts
-                # gradients are averaged over processes; the count has already divided by all of them
-                self.accelerator.backward(loss * self.accelerator.num_processes)
-            parts.append(loss.detach())
-        if self.recipe.clip is not None:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return torch.stack(parts).sum()
-
-    def read(self, meter: Meter, done: int) -> dict[str, float]:
-        """Read the meter, for a line of the log.
-
-        Args:
-            meter: what was measured since the last line.
-            done: steps that are done.
-
-        Raises:
-            LossError: the loss of a step is not a finite number; its specimens are named.
-        """
-        try:
-            return {"lr": self.optimizer.param_groups[0]["lr"], **meter.read()}
-        except NotFinite as bad:
-            epoch, place = divmod(done - bad.ago, self.sampler.steps)
-            processids = self.sampler.epoch(epoch).processids(place)
-            raise explain(done - bad.ago + 1, bad.loss, processids) from None
-
     def log(self, done: int, values: Mapping[str, float]) -> None:
         """Write a line of the log, and tell the trackers.
 
@@ -210,7 +116,7 @@ class Run:
             done: steps that are done.
             values: what was measured.
         """
-        self.journal.write({"step": done, "epoch": done / self.sampler.steps, **values})
+        self.journal.write({"step": done, "epoch": done / self.steps_of_epoch, **values})
         self.accelerator.log(dict(values), step=done)
 
 

@@ -49,6 +49,20 @@ def onecycle(step: int, steps: int) -> Setting:
     return Setting(_anneal(1.0, lowest, done), _anneal(0.85, 0.95, done))
 
 
+def onecycle_of_the_rate(step: int, steps: int) -> Setting:
+    """Do the same with the learning rate, and leave momentum as it is: `cycle_momentum=False`, as CLIBD has it.
+
+    Args:
+        step: from 0.
+        steps: of the run.
+
+    Examples:
+        >>> onecycle_of_the_rate(0, 100)
+        Setting(factor=0.04, beta1=0.9)
+    """
+    return Setting(onecycle(step, steps).factor)
+
+
 def cosine(step: int, steps: int) -> Setting:
     """Rise linearly, then fall to zero along half a cosine.
 
@@ -83,7 +97,12 @@ def wsd(step: int, steps: int) -> Setting:
     return Setting(1 - math.sqrt(max(0.0, (step - (steps - cool)) / cool)))
 
 
-SCHEDULES: dict[str, Callable[[int, int], Setting]] = {"onecycle": onecycle, "cosine": cosine, "wsd": wsd}
+SCHEDULES: dict[str, Callable[[int, int], Setting]] = {
+    "onecycle": onecycle,
+    "onecycle_of_the_rate": onecycle_of_the_rate,
+    "cosine": cosine,
+    "wsd": wsd,
+}
 
 
 def _anneal(start: float, end: float, done: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import pickle
@@ -298,6 +299,20 @@ def test_views_are_drawn_as_said_and_depend_on_seed_epoch_and_specimen():
     for wrong in ({"area": (0, 1)}, {"area": (0.9, 0.5)}, {"shape": (2, 1)}, {"degrees": -1}):
         with pytest.raises(ValueError, match="use shares from 0 to 1"):
             Augmentation(**wrong)
+
+
+@KINDS
+def test_a_share_of_the_specimens_is_the_same_every_time(dataset, kind):
+    given = {"split": "all", "columns": ["processid"], "batch_size": 7}
+    whole = ids(kind(dataset, **given))
+    some, fewer = (kind(dataset, **given, share=share) for share in (0.3, 0.1))
+    limit = f"{int(0.3 * 2**128):032x}"
+    assert ids(some) == [name for name in whole if hashlib.md5(name.encode()).hexdigest() < limit]
+    assert 0 < len(ids(fewer)) < len(ids(some)) < len(whole)
+    assert set(ids(fewer)) < set(ids(some))
+    assert some.full_batches == len(ids(some)) // 7
+    with pytest.raises(ValueError, match="share is 0: use a number above 0"):
+        kind(dataset, **given, share=0)
 
 
 @KINDS

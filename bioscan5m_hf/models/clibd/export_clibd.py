@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import Regex, Tokenizer
+from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.decoders import WordPiece as WordPieceDecoder
-from tokenizers.models import WordLevel, WordPiece
-from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer, Split
+from tokenizers.models import BPE, WordLevel, WordPiece
+from tokenizers.normalizers import NFC, BertNormalizer, Lowercase, Replace, Sequence
+from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel, Split
+from tokenizers.pre_tokenizers import Sequence as PreTokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import CLIPImageProcessor, PreTrainedTokenizerFast
 
@@ -36,6 +38,10 @@ DOORS = {
 }
 RELEASED_TOKENS = ("<MASK>", "<CLS>", "<UNK>")
 """Special tokens of the k-mer vocabulary that the published weights have, in the order of their ids."""
+
+CLIP_ENDS = ("<start_of_text>", "<end_of_text>")
+_CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+"""What open_clip takes for a word."""
 
 WORD_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _RESIZED = 256 / 224
@@ -159,6 +165,31 @@ def name_tokenizer(names: Iterable[str], size: int = 8_000) -> PreTrainedTokeniz
     ends = [(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
     made.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     named = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), WORD_TOKENS, strict=True))
+    return PreTrainedTokenizerFast(tokenizer_object=made, model_input_names=["input_ids", "attention_mask"], **named)
+
+
+def clip_tokenizer() -> PreTrainedTokenizerFast:
+    """Make the tokenizer of the text towers of open_clip from the vocabulary that open_clip comes with.
+
+    Examples:
+        >>> clip_tokenizer()("Diptera")["input_ids"]
+        [49406, 19918, 15155, 49407]
+    """
+    from open_clip.tokenizer import SimpleTokenizer  # type: ignore[import-untyped]
+
+    theirs = SimpleTokenizer()
+    made = Tokenizer(BPE(theirs.encoder, list(theirs.bpe_ranks), end_of_word_suffix="</w>", unk_token=None))
+    made.normalizer = Sequence([NFC(), Replace(Regex(r"\s+"), " "), Lowercase()])
+    words = Split(Regex(_CLIP_WORDS), "removed", invert=True)
+    made.pre_tokenizer = PreTokenizers([words, ByteLevel(add_prefix_space=False, use_regex=False)])
+    made.decoder = ByteLevelDecoder()
+    ends = [(token, theirs.encoder[token]) for token in CLIP_ENDS]
+    made.post_processor = TemplateProcessing(single=f"{CLIP_ENDS[0]} $A {CLIP_ENDS[1]}", special_tokens=ends)
+    named = {
+        "bos_token": CLIP_ENDS[0],
+        "eos_token": CLIP_ENDS[1],
+        "pad_token": "!",
+    }  # id 0, as open_clip pads; no name has it
     return PreTrainedTokenizerFast(tokenizer_object=made, model_input_names=["input_ids", "attention_mask"], **named)
 
 

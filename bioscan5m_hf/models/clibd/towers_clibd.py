@@ -1,0 +1,249 @@
+"""Towers of CLIBD from pretrained models: timm, open_clip, BarcodeBERT and BERT, from folders or the Hub.
+
+Only configurations, vocabularies and tensors are read. No tensor of a tower is ever left as it was drawn.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
+
+from ..barcodebert.checkpoint_barcodebert import CheckpointError
+from .configuration_clibd import MODALITIES, SPECIAL_IDS, ClibdConfig, OpenClipConfig
+from .export_clibd import clip_tokenizer, name_tokenizer
+from .modeling_clibd import ClibdModel
+
+
+OPEN_CLIP = "open_clip:"
+"""Stands before a model of open_clip: `open_clip:ViT-L-14/commonpool_xl_laion_s13b_b90k`, `open_clip:hf-hub:ID`, or
+`open_clip:local-dir:FOLDER`."""
+
+_UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError, SafetensorError)
+
+
+@dataclass(frozen=True)
+class Tower:
+    """A pretrained tower.
+
+    Args:
+        config: what `ClibdConfig` needs of it.
+        state: its tensors, by the names that they have within our tower.
+        kmer_size: bases of a k-mer, of a DNA tower.
+        tokenizer: of a text tower.
+        pretrained_on: splits of BIOSCAN-5M that it says it has seen.
+    """
+
+    config: PreTrainedConfig
+    state: Mapping[str, Tensor]
+    kmer_size: int | None = None
+    tokenizer: Any = None
+    pretrained_on: tuple[str, ...] = ()
+
+
+def build(
+    architecture: Mapping[str, Any], towers: Mapping[str, str], names: Iterable[str] = ()
+) -> tuple[ClibdModel, Any]:
+    """Build a model, its towers pretrained as far as they are named, and the tokenizer of its text tower.
+
+    Args:
+        architecture: fields of `ClibdConfig`. Towers that are not pretrained are described here; a text tower without
+            a `vocab_size` gets that of the tokenizer.
+        towers: modality → folder or Hub id of a pretrained model: of timm (`image`), of BarcodeBERT in `k`-mers
+            (`dna`), of BERT (`text`), or `OPEN_CLIP` and a model of open_clip (`image` and `text`).
+        names: whose words a text tower knows that is not pretrained.
+
+    Returns:
+        The model, and the tokenizer; None where there is no text tower.
+
+    Raises:
+        CheckpointError: a tower cannot be opened, or its tensors do not fit.
+        ValueError: an unknown modality or field, or a tower both described and named.
+
+    Examples:
+        >>> model, tokenizer = build({"modalities": ["text"], "text_config": {
+        ...     "model_type": "bert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}}, {},
+        ...     ["Diptera Phoridae"])
+        >>> model.config.text_config.vocab_size == len(tokenizer)
+        True
+    """
+    wanted = architecture.get("modalities") or MODALITIES
+    for name in towers:
+        if name not in wanted:
+            raise ValueError(f"there is a pretrained tower for {name!r}: use some of {', '.join(wanted)}")
+        if f"{name}_config" in architecture:
+            raise ValueError(f"the {name} tower is pretrained ({towers[name]}) and described: leave {name}_config out")
+    opened = {name: OPENERS[name](place) for name, place in towers.items()}
+    fields: dict[str, Any] = dict(architecture) | {f"{name}_config": tower.config for name, tower in opened.items()}
+    if "dna" in opened:
+        fields["dna_kmer_size"] = opened["dna"].kmer_size
+    tokenizer = opened["text"].tokenizer if "text" in opened else None
+    if "text" in wanted and tokenizer is None:
+        fields, tokenizer = _with_words(fields, names)
+    seen = list(fields.get("pretrained_on") or ())
+    seen += [split for tower in opened.values() for split in tower.pretrained_on]
+    try:
+        model = ClibdModel(ClibdConfig(**fields | {"pretrained_on": list(dict.fromkeys(seen))}))
+    except (TypeError, StrictDataclassError) as error:
+        raise ValueError(f"the architecture cannot be built: {' '.join(str(error).split())}") from error
+    for name, tower in opened.items():
+        _load(getattr(model, f"{name}_model"), tower.state, f"{towers[name]} as the {name} tower")
+    return model, tokenizer
+
+
+def open_image(place: str) -> Tower:
+    """Open a model of timm, or the image tower of one of open_clip.
+
+    Args:
+        place: folder or Hub id.
+
+    Raises:
+        CheckpointError: it is none.
+    """
+    if place.startswith(OPEN_CLIP):
+        return _open_clip(place, "image")
+    config, model = _opened(place, lambda config: config.model_type == "timm_wrapper", "timm")
+    config.num_labels = 0
+    return Tower(config, model.state_dict())
+
+
+def open_dna(place: str) -> Tower:
+    """Open a BarcodeBERT, whichever of the two layouts of ids it has: a row for `[PAD]` is added where it has none.
+
+    Args:
+        place: folder or Hub id.
+
+    Raises:
+        CheckpointError: it is none.
+    """
+    config, model = _opened(place, lambda config: config.model_type == "bert", "BarcodeBERT", add_pooling_layer=False)
+    state = dict(model.state_dict())
+    kmer_size = next((k for k in range(2, 9) if config.vocab_size in (4**k + SPECIAL_IDS, 4**k + 2)), None)
+    if kmer_size is None:
+        raise CheckpointError(f"{place} has {config.vocab_size} ids: that is no vocabulary of k-mers")
+    words = "embeddings.word_embeddings.weight"
+    if config.vocab_size == 4**kmer_size + 2:  # [MASK], [UNK], k-mers: the authors' layout
+        masked, unknown, kmers = state[words][:1], state[words][1:2], state[words][2:]
+        state[words] = torch.cat([torch.zeros_like(masked), unknown, masked, kmers])
+        config.vocab_size += 1
+    config.pad_token_id = 0
+    said = getattr(config, "pretrained_on", None) or ()
+    plain = {name: value for name, value in config.to_dict().items() if name in _BERT}
+    return Tower(AutoConfig.for_model("bert", **plain), state, kmer_size, pretrained_on=tuple(map(str, said)))
+
+
+def open_text(place: str) -> Tower:
+    """Open a BERT over words, or the text tower of a model of open_clip, with its tokenizer.
+
+    Args:
+        place: folder or Hub id.
+
+    Raises:
+        CheckpointError: it is none.
+    """
+    if place.startswith(OPEN_CLIP):
+        return _open_clip(place, "text")
+    config, model = _opened(place, lambda config: config.model_type == "bert", "BERT", add_pooling_layer=False)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place)
+    except _UNREADABLE as error:
+        raise CheckpointError(f"{place} has no tokenizer that can be read: {_short(error)}") from error
+    plain = {name: value for name, value in config.to_dict().items() if name in _BERT}
+    return Tower(AutoConfig.for_model("bert", **plain), model.state_dict(), tokenizer=tokenizer)
+
+
+OPENERS: Mapping[str, Callable[[str], Tower]] = {"image": open_image, "dna": open_dna, "text": open_text}
+
+_BERT = (
+    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act"),
+    *("hidden_dropout_prob", "attention_probs_dropout_prob", "max_position_embeddings", "type_vocab_size"),
+    *("layer_norm_eps", "pad_token_id", "initializer_range"),
+)
+"""What makes a BERT; the rest of a configuration is about what stood around it."""
+
+
+def _opened(place: str, fits: Callable[[Any], bool], library: str, **more: Any) -> tuple[Any, nn.Module]:
+    """Open configuration and model; pickled weights are not read, nor is code run."""
+    try:
+        config = AutoConfig.from_pretrained(place)
+    except _UNREADABLE as error:
+        raise CheckpointError(f"{place} cannot be opened as a model of {library}: {_short(error)}") from error
+    if not fits(config):
+        raise CheckpointError(f"{place} is a model of {config.model_type!r}, not of {library}")
+    try:
+        model, about = AutoModel.from_pretrained(
+            place, config=config, use_safetensors=True, output_loading_info=True, **more
+        )
+    except _UNREADABLE as error:
+        raise CheckpointError(f"{place} cannot be opened as a model of {library}: {_short(error)}") from error
+    if about["missing_keys"]:
+        raise CheckpointError(f"{place} lacks weights: {', '.join(sorted(about['missing_keys'])[:3])}, …")
+    return config, model
+
+
+def _open_clip(place: str, tower: Literal["image", "text"]) -> Tower:
+    import open_clip  # type: ignore[import-untyped]
+
+    name = place.removeprefix(OPEN_CLIP)
+    try:
+        if name.startswith(("hf-hub:", "local-dir:")):
+            whole, architecture = open_clip.create_model(name, force_custom_text=True), _architecture(name)
+        else:
+            architecture, _, tag = name.partition("/")
+            whole = open_clip.create_model(architecture, pretrained=tag or None, force_custom_text=True)
+            if not tag:
+                known = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none"
+                raise CheckpointError(f"{place} names no weights: use one of {known}, as {OPEN_CLIP}{name}/TAG")
+    except _UNREADABLE as error:
+        raise CheckpointError(f"{place} cannot be opened by open_clip: {_short(error)}") from error
+    inner = whole.visual if tower == "image" else whole.text
+    context = open_clip.get_model_config(architecture)["text_cfg"].get("context_length", 77)
+    config = OpenClipConfig(architecture=architecture, tower=tower, context_length=context)
+    state = {f"inner.{key}": value for key, value in inner.state_dict().items()}
+    return Tower(config, state, tokenizer=clip_tokenizer() if tower == "text" else None)
+
+
+def _architecture(name: str) -> str:
+    """Give the name that open_clip has for the architecture of a repository."""
+    import open_clip
+
+    kind, _, place = name.partition(":")
+    if kind == "hf-hub":
+        from huggingface_hub import hf_hub_download
+
+        place = str(Path(hf_hub_download(place, "open_clip_config.json")).parent)
+    wanted = json.loads((Path(place) / "open_clip_config.json").read_text(encoding="utf-8"))["model_cfg"]
+    found = [known for known in open_clip.list_models() if open_clip.get_model_config(known) == wanted]
+    if not found:
+        raise ValueError("its architecture is none of open_clip.list_models()")
+    return str(found[0])
+
+
+def _with_words(fields: dict[str, Any], names: Iterable[str]) -> tuple[dict[str, Any], PreTrainedTokenizerFast]:
+    """Give a text tower the vocabulary of names, where its size is not said."""
+    given = fields.get("text_config")
+    if not isinstance(given, Mapping) or given.get("model_type") != "bert":
+        if isinstance(given, Mapping) and given.get("model_type") == OpenClipConfig.model_type:
+            return fields, clip_tokenizer()
+        given = {"model_type": "bert", "hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8}
+    tokenizer = name_tokenizer(names, given["vocab_size"]) if "vocab_size" in given else name_tokenizer(names)
+    return fields | {"text_config": dict(given) | {"vocab_size": len(tokenizer)}}, tokenizer
+
+
+def _load(module: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    try:
+        module.load_state_dict(dict(state))
+    except RuntimeError as error:
+        raise CheckpointError(f"{what}: tensors do not fit: {_short(error)}") from error
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
