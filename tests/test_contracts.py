@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "evaluation": {"data", "splits", "taxonomy", "dna", "errors", "provenance"},
     "embedding": {"models", "data", "splits", "taxonomy", "dna", "errors", "provenance"},
     "adapters": {"embedding", "models", "data", "splits", "taxonomy", "dna", "errors"},
-    "learning": {"models", "data", "splits", "taxonomy", "dna", "errors", "provenance"},
+    "learning": {"losses", "models", "data", "splits", "taxonomy", "dna", "errors", "provenance"},
     "hub": {"models", "evaluation", "data", "splits", "taxonomy", "dna", "errors", "provenance"},
 }
 """Part of the package → other parts it may import; for a part without others, its only third-party packages."""

@@ -152,6 +152,11 @@ class ImageBatches(_Base):
         self.epoch, self.start = epoch, start
 
     @property
+    def rows(self) -> int:
+        """Specimens there are, where none is left out for its barcode."""
+        return self._rows
+
+    @property
     def full_batches(self) -> int:
         """Batches that are full, of all processes together, where no row is left out."""
         return self._rows // self.batch_size

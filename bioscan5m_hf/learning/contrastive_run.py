@@ -79,7 +79,7 @@ class ContrastiveRun(Run):
         tensors = self.shown.on_device(step.tensors, self.accelerator.device)
         pieces = pieces_of(tensors, self.recipe.micro_batch_size)
         if len(pieces) == 1:
-            loss = self.model(**tensors).loss
+            loss: torch.Tensor = self.model(**tensors).loss
             self.accelerator.backward(loss)
         else:
             loss = self._learn_in_pieces(tensors, pieces)
@@ -107,12 +107,13 @@ class ContrastiveRun(Run):
                 # the scale has its gradient already, and has to take part in what the processes share
                 return {name: each + 0 * found.logit_scale for name, each in embeddings_of(found).items()}
 
-            return cached_backward(
+            value: torch.Tensor = cached_backward(
                 encode,
                 pieces,
                 lambda found: loss_of(found, inner.scale(), self.config, given),
                 self.accelerator.backward,
             )
+            return value
 
     def _numbered(self, start: int) -> Iterator[tuple[int, Mapping[str, Any]]]:
         first = start // self.steps_of_epoch

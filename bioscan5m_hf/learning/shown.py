@@ -10,11 +10,16 @@ import numpy as np
 import torch
 import xxhash
 
+from ..data.augmentation import Augmentation
 from ..data.decode import Frame
+from ..data.loader import ImageBatches
+from ..data.mapped import MappedBatches
 from ..dna import STANDARD, encode_kmers
 from ..dna.kmers import Layout
 from ..models.clibd import ClibdConfig, ClibdProcessor
 from ..models.clibd.processing_clibd import TEXT_RANKS
+from .contrastive import ContrastiveRecipe
+from .recipe import RecipeError
 
 
 PROCESSID, BARCODE, BIN = "processid", "dna_barcode", "dna_bin"
@@ -23,6 +28,9 @@ COLUMNS = (PROCESSID, BARCODE, BIN, *TEXT_RANKS)
 
 RELEASED = Layout("clibd", pad=2, unknown=2, mask=0, first=3, folds=False)
 """The layout of the published weights: they are shown no padding, but barcodes filled up with unknown k-mers."""
+
+EMBEDDED_AT_ONCE = 256
+"""Specimens of a batch where nothing is learnt."""
 
 Tensors = dict[str, torch.Tensor]
 
@@ -137,6 +145,56 @@ class Shown:
             torch.tensor(each, device=values.device)[:, None, None] for each in (images.image_mean, images.image_std)
         )
         return (values - mean) / std
+
+
+def open_batches(
+    recipe: ContrastiveRecipe,
+    split: str,
+    frame: Frame,
+    *,
+    columns: Sequence[str] = COLUMNS,
+    share: float | None = None,
+    learns: bool = False,
+    process: tuple[int, int] = (0, 1),
+) -> ImageBatches:
+    """Open the specimens of some splits.
+
+    Args:
+        recipe: says which dataset, and how it is read.
+        split: official names, joined by `+`.
+        frame: size of photographs.
+        columns: beside the photographs.
+        share: of the specimens; by default the recipe's where they are learnt from, else all.
+        learns: shuffled, seen in another way each epoch, and in batches that the processes divide evenly; else each
+            process has its own specimens.
+        process: its number, and how many there are.
+
+    Raises:
+        RecipeError: fewer specimens than a batch has.
+        ValueError: no such split, or a batch that the processes cannot share.
+    """
+    kind = ImageBatches if recipe.streaming else MappedBatches
+    batches = kind(
+        recipe.dataset,
+        split=split,
+        columns=columns,
+        config=recipe.package,
+        share=(recipe.share if learns else 1.0) if share is None else share,
+        frame=frame,
+        batch_size=recipe.batch_size if learns else EMBEDDED_AT_ONCE,
+        augmentation=Augmentation() if learns and recipe.augment else None,
+        shuffle=learns,
+        even=learns,
+        seed=recipe.seed,
+        rank=process[0],
+        world_size=process[1],
+    )
+    if learns and not batches.full_batches:
+        raise RecipeError(
+            f"{split} of {recipe.dataset} has fewer than the {recipe.batch_size} specimens of a batch: give a smaller "
+            "batch_size"
+        )
+    return batches
 
 
 def pieces_of(tensors: Tensors, size: int | None) -> list[Tensors]:

@@ -46,6 +46,7 @@ class ClibdConfig(PreTrainedConfig):
         text_config: a stock `BertConfig` over words, or an `OpenClipConfig`; by default the size of
             `prajjwal1/bert-small`.
         projection_dim: width of the common space.
+        image_size: side of the square that is cut out of a photograph; by default what the image tower was made for.
         image_normalize: `tower`: as the image tower's weights want it; `none`: values from 0 to 1, as the published
             weights were trained.
         dna_kmer_size: bases of a k-mer; also the stride.
@@ -82,6 +83,7 @@ class ClibdConfig(PreTrainedConfig):
     dna_config: Any = None
     text_config: Any = None
     projection_dim: int = 768
+    image_size: int | None = None
     image_normalize: Literal["tower", "none"] = "tower"
     dna_kmer_size: int = 5
     dna_max_nucleotides: int = 660
@@ -119,6 +121,8 @@ class ClibdConfig(PreTrainedConfig):
                 )
         if self.bind_to is not None and self.bind_to not in (self.modalities or ()):
             raise ValueError(f"bind_to is {self.bind_to!r}: use one of {', '.join(self.modalities or ())}")
+        if self.image_size is not None and self.image_size < 1:
+            raise ValueError(f"image_size is {self.image_size}: use a positive number of pixels, or None")
         if self.logit_scale_max is not None and self.logit_scale_max <= 0:
             raise ValueError(f"logit_scale_max is {self.logit_scale_max}: use a positive number, or None")
 

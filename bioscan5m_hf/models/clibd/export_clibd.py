@@ -105,6 +105,7 @@ def image_processor(config: ClibdConfig) -> CLIPImageProcessor:
         known = timm.get_pretrained_cfg(tower.architecture)
         side = (tower.model_args or {}).get("img_size") or (known.input_size[-1] if known else side)
         mean, std = (list(known.mean), list(known.std)) if known else (mean, std)
+    side = config.image_size or side
     return CLIPImageProcessor(
         size={"shortest_edge": round(side * _RESIZED)},
         crop_size={"height": side, "width": side},
