@@ -218,6 +218,7 @@ def finish(run: ContrastiveRun, tokenizer: object, measured: Validated | None, e
         "feature-extraction",
         dataset=recipe.dataset,
         license=run.watching.license,
+        family="clibd",
         figures=record_figures(map(asdict, records), name, recipe.dataset),
     )
     card = report.make_card(

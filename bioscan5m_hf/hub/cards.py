@@ -24,7 +24,7 @@ from ..errors import OutputError
 UNPUBLISHED = "unpublished"
 """In place of a dataset's name, where it has none that is known to others."""
 
-TAGS = ("biology", "dna", "dna-barcode", "insects", "biodiversity", "barcodebert", "bioscan-5m")
+TAGS = ("biology", "dna", "dna-barcode", "insects", "biodiversity", "bioscan-5m")
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,7 @@ def front_matter(
     license: str,
     base_model: str | None = None,
     figures: Sequence[Figure] = (),
+    family: str = "barcodebert",
 ) -> dict[str, Any]:
     """Give the YAML at the top of a trained model's card.
 
@@ -143,6 +144,7 @@ def front_matter(
         license: of the weights, as the Hub spells it.
         base_model: what it was fine-tuned from; named if it is an id on the Hub.
         figures: what was measured.
+        family: `barcodebert`, or `clibd`.
 
     Examples:
         >>> front = front_matter("tiny", "feature-extraction", dataset="me/bioscan-5m", license="mit")
@@ -153,8 +155,9 @@ def front_matter(
     front |= {"model_name": name, "datasets": [dataset] if is_hub_id(dataset) else []}
     if base_model is not None and is_hub_id(base_model):
         front |= {"base_model": base_model, "base_model_relation": "finetune"}
-    sentences = ["sentence-transformers"] if pipeline == "feature-extraction" else []
-    front |= {"tags": [*TAGS, *sentences], "metrics": sorted({one.kind for one in figures})}
+    encodes = pipeline == "feature-extraction" and family == "barcodebert"
+    further = ["sentence-transformers"] if encodes else ["multimodal", "images"] if family == "clibd" else []
+    front |= {"tags": [*TAGS, family, *further], "metrics": sorted({one.kind for one in figures})}
     return front | ({"model-index": model_index(name, figures)} if figures else {})
 
 

@@ -30,7 +30,7 @@ def with_lora(model: ClibdModel, settings: Mapping[str, Any]) -> torch.nn.Module
     outside = [name for name, _ in model.named_children() if not name.endswith("_model")]
     wanted = {"target_modules": TARGETS, "lora_alpha": settings.get("r", 8)} | dict(settings)
     try:
-        made = peft.get_peft_model(model, peft.LoraConfig(modules_to_save=outside, **wanted))  # type: ignore[arg-type]
+        made = peft.get_peft_model(model, peft.LoraConfig(modules_to_save=outside, **wanted))
     except (TypeError, ValueError) as error:
         raise RecipeError(f"lora is {dict(settings)}: {' '.join(str(error).split())}") from error
     model.logit_scale.requires_grad_(True)
