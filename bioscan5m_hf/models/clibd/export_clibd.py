@@ -103,7 +103,8 @@ def image_processor(config: ClibdConfig) -> CLIPImageProcessor:
         import timm
 
         known = timm.get_pretrained_cfg(tower.architecture)
-        side = (tower.model_args or {}).get("img_size") or (known.input_size[-1] if known else side)
+        given = (tower.model_args or {}).get("img_size") or (known.input_size[-1] if known else side)
+        side = given if isinstance(given, int) else given[-1]
         mean, std = (list(known.mean), list(known.std)) if known else (mean, std)
     side = config.image_size or side
     return CLIPImageProcessor(

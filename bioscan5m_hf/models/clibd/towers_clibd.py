@@ -5,9 +5,10 @@ Only configurations, vocabularies and tensors are read. No tensor of a tower is 
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,17 +82,18 @@ def build(
             raise ValueError(f"there is a pretrained tower for {name!r}: use some of {', '.join(wanted)}")
         if f"{name}_config" in architecture:
             raise ValueError(f"the {name} tower is pretrained ({towers[name]}) and described: leave {name}_config out")
+    _check_fields(architecture)
     opened = {name: OPENERS[name](place) for name, place in towers.items()}
-    fields: dict[str, Any] = dict(architecture) | {f"{name}_config": tower.config for name, tower in opened.items()}
+    described: dict[str, Any] = dict(architecture) | {f"{name}_config": tower.config for name, tower in opened.items()}
     if "dna" in opened:
-        fields["dna_kmer_size"] = opened["dna"].kmer_size
+        described["dna_kmer_size"] = opened["dna"].kmer_size
     tokenizer = opened["text"].tokenizer if "text" in opened else None
     if "text" in wanted and tokenizer is None:
-        fields, tokenizer = _with_words(fields, names)
-    seen = list(fields.get("pretrained_on") or ())
+        described, tokenizer = _with_words(described, names)
+    seen = list(described.get("pretrained_on") or ())
     seen += [split for tower in opened.values() for split in tower.pretrained_on]
     try:
-        model = ClibdModel(ClibdConfig(**fields | {"pretrained_on": list(dict.fromkeys(seen))}))
+        model = ClibdModel(ClibdConfig(**described | {"pretrained_on": list(dict.fromkeys(seen))}))
     except (TypeError, StrictDataclassError) as error:
         raise ValueError(f"the architecture cannot be built: {' '.join(str(error).split())}") from error
     for name, tower in opened.items():
@@ -113,6 +115,13 @@ def open_image(place: str) -> Tower:
     config, model = _opened(place, lambda config: config.model_type == "timm_wrapper", "timm")
     config.num_labels = 0
     return Tower(config, model.state_dict())
+
+
+def _without_classes(config: Any) -> Any:
+    """Leave out the number of classes that timm writes among a model's arguments: transformers gives one of its own."""
+    kept = {name: value for name, value in (config.model_args or {}).items() if name != "num_classes"}
+    config.model_args = kept or None
+    return config
 
 
 def open_dna(place: str) -> Tower:
@@ -170,6 +179,16 @@ _BERT = (
 """What makes a BERT; the rest of a configuration is about what stood around it."""
 
 
+def _check_fields(architecture: Mapping[str, Any]) -> None:
+    """Refuse fields that there are not; transformers would keep them and do nothing."""
+    known = [field.name for field in fields(ClibdConfig)]
+    for name in architecture:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else "see ClibdConfig for what there is"
+            raise ValueError(f"the architecture cannot be built: unknown field {name!r}; {hint}")
+
+
 def _opened(place: str, fits: Callable[[Any], bool], library: str, **more: Any) -> tuple[Any, nn.Module]:
     """Open configuration and model; pickled weights are not read, nor is code run."""
     try:
@@ -178,6 +197,8 @@ def _opened(place: str, fits: Callable[[Any], bool], library: str, **more: Any) 
         raise CheckpointError(f"{place} cannot be opened as a model of {library}: {_short(error)}") from error
     if not fits(config):
         raise CheckpointError(f"{place} is a model of {config.model_type!r}, not of {library}")
+    if config.model_type == "timm_wrapper":
+        config = _without_classes(config)
     try:
         model, about = AutoModel.from_pretrained(
             place, config=config, use_safetensors=True, output_loading_info=True, **more
@@ -198,10 +219,12 @@ def _open_clip(place: str, tower: Literal["image", "text"]) -> Tower:
             whole, architecture = open_clip.create_model(name, force_custom_text=True), _architecture(name)
         else:
             architecture, _, tag = name.partition("/")
-            whole = open_clip.create_model(architecture, pretrained=tag or None, force_custom_text=True)
-            if not tag:
-                known = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none"
-                raise CheckpointError(f"{place} names no weights: use one of {known}, as {OPEN_CLIP}{name}/TAG")
+            known = open_clip.list_pretrained_tags_by_model(architecture)
+            if tag not in known:
+                raise ValueError(
+                    f"it names no weights, as {OPEN_CLIP}NAME/TAG does: use one of {', '.join(known) or '-'}"
+                )
+            whole = open_clip.create_model(architecture, pretrained=tag, force_custom_text=True)
     except _UNREADABLE as error:
         raise CheckpointError(f"{place} cannot be opened by open_clip: {_short(error)}") from error
     inner = whole.visual if tower == "image" else whole.text
