@@ -63,11 +63,12 @@ def test_a_barcodebert_of_either_layout_gives_the_same_hidden_states(tmp_path, l
     torch.testing.assert_close(found, projected, atol=1e-6, rtol=1e-5)
 
 
-def test_towers_of_timm_and_bert(tmp_path):
+def test_towers_of_timm_and_bert(tmp_path, capfd):
     timm_model = save_timm(tmp_path / "image")
     bert = save_bert(tmp_path / "text")
     towers = {"image": str(tmp_path / "image"), "text": str(bert)}
     model, tokenizer = build({"modalities": ["image", "text"], "projection_dim": 8}, towers)
+    assert "UNEXPECTED" not in "".join(capfd.readouterr())
     model.eval()
     processor = make_processor(model.config, tokenizer)
     given = processor(images=pictures(3), text=["Diptera", "Phoridae", "Diptera Phoridae"])

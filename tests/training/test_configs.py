@@ -10,6 +10,7 @@ import torch
 import yaml
 from scripts import ROOT, log_of, train
 
+from bioscan5m_hf.learning.contrastive import ContrastiveRecipe
 from bioscan5m_hf.learning.pretraining import PretrainingRecipe
 from bioscan5m_hf.learning.recipe import read_recipe
 from bioscan5m_hf.models.barcodebert import (
@@ -17,9 +18,15 @@ from bioscan5m_hf.models.barcodebert import (
     BarcodeBertForMaskedAutoencoding,
     BarcodeBertForMaskedLM,
 )
+from bioscan5m_hf.models.clibd import ClibdConfig, ClibdModel
 
 
-CONFIGS = sorted((ROOT / "training" / "configs").glob("*.yaml"))
+ALL = sorted((ROOT / "training" / "configs").glob("*.yaml"))
+CONFIGS = [path for path in ALL if not path.stem.startswith("clibd")]
+CONTRASTIVE = [path for path in ALL if path not in CONFIGS]
+PUBLISHED = ("clibd-5m", "clibd-5m-fifth", "clibd-5m-lora")
+CLIBD_PARAMETERS = 203_117_572 - 12 * 4 * 4 * 768 - 1027 - (512 * 512 + 512)
+"""Of CLIBD's I+D+T: the authors', without what is unused or merged: low-rank matrices, a bias, and a pooler."""
 MILLIONS = {"barcodebert-4-4-4": 29_142_784, "barcodebert-8-4-4": 129_478_144, "barcodebert-4-12-12": 85_845_760}
 """Parameters of the published models, head included (their state dicts and configurations)."""
 
@@ -37,6 +44,46 @@ def test_a_recipe_can_be_read_and_builds_a_model(path):
         # what the papers say is all in the file, so that a later default changes nothing of it
         unsaid = {field.name for field in fields(recipe)} - set(yaml.safe_load(path.read_text()))
         assert unsaid <= {"dataset", "extra", "streaming", "micro_batch_size", "gradient_checkpointing"}
+
+
+@pytest.mark.parametrize("path", CONTRASTIVE, ids=lambda path: path.stem)
+def test_a_recipe_of_clibd_can_be_read_and_builds_a_model(path):
+    recipe = read_recipe(ContrastiveRecipe, path)
+    assert recipe.output == path.stem
+    config = ClibdConfig(**recipe.architecture)
+    with torch.device("meta"):
+        model = ClibdModel(config)
+    if path.stem in PUBLISHED:
+        released = ClibdConfig.released()
+        differing = {name for name in recipe.architecture if getattr(config, name) != getattr(released, name)}
+        assert differing == set()
+        said = set(yaml.safe_load(path.read_text()))
+        assert {field.name for field in fields(recipe)} - said == {
+            "dataset",
+            "package",
+            "streaming",
+            "micro_batch_size",
+        }
+        assert sum(each.numel() for each in model.parameters()) == CLIBD_PARAMETERS
+
+
+def test_published_recipes_of_clibd_say_what_their_code_says():
+    whole, fifth, lora = (read_recipe(ContrastiveRecipe, ROOT / f"training/configs/{name}.yaml") for name in PUBLISHED)
+    assert whole.peak_learning_rate == pytest.approx(2e-4)
+    assert (fifth.share, fifth.epochs, fifth.batch_size) == (0.2, 120, 2000)
+    assert (lora.epochs, lora.batch_size, lora.lora["r"], lora.peak_learning_rate) == (
+        4,
+        1600,
+        4,
+        pytest.approx(3.2e-3),
+    )
+    assert [epoch for epoch in range(1, 21) if whole.validating.due(epoch, 20)] == list(range(11, 21))
+
+
+def test_the_smallest_recipe_of_clibd_is_trained(dataset, tmp_path):
+    recipe = ROOT / "training" / "configs" / "clibd-debug.yaml"
+    train("train_clibd", "--config", recipe, "--dataset", dataset, "--output", tmp_path)
+    assert json.loads((tmp_path / "results.json").read_text())
 
 
 def test_the_smallest_recipe_is_trained(dataset, tmp_path):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
+from transformers.utils import logging
 
 from ..barcodebert.checkpoint_barcodebert import CheckpointError
 from .configuration_clibd import MODALITIES, SPECIAL_IDS, ClibdConfig, OpenClipConfig
@@ -118,7 +120,7 @@ def open_image(place: str) -> Tower:
 
 
 def _without_classes(config: Any) -> Any:
-    """Leave out the number of classes that timm writes among a model's arguments: transformers gives one of its own."""
+    """Leave out the number of classes that timm writes among a model's arguments: transformers gives its own."""
     kept = {name: value for name, value in (config.model_args or {}).items() if name != "num_classes"}
     config.model_args = kept or None
     return config
@@ -200,14 +202,26 @@ def _opened(place: str, fits: Callable[[Any], bool], library: str, **more: Any) 
     if config.model_type == "timm_wrapper":
         config = _without_classes(config)
     try:
-        model, about = AutoModel.from_pretrained(
-            place, config=config, use_safetensors=True, output_loading_info=True, **more
-        )
+        with _without_report():
+            model, about = AutoModel.from_pretrained(
+                place, config=config, use_safetensors=True, output_loading_info=True, **more
+            )
     except _UNREADABLE as error:
         raise CheckpointError(f"{place} cannot be opened as a model of {library}: {_short(error)}") from error
     if about["missing_keys"]:
         raise CheckpointError(f"{place} lacks weights: {', '.join(sorted(about['missing_keys'])[:3])}, …")
     return config, model
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """Keep transformers from listing the heads that a tower does without; what is missing is an error here."""
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _open_clip(place: str, tower: Literal["image", "text"]) -> Tower:
