@@ -120,10 +120,10 @@ def _weight_files(weights: Path) -> list[Path]:
         raise OutputError(
             f"{weights} holds {', '.join(pickled)}, which would have to be unpickled: convert it to safetensors first"
         )
-    code = ("configuration_", "modeling_", "heads_", "tokenization_")
+    code = ("configuration_", "modeling_", "heads_", "tokenization_", "processing_", "loss_")
     files = [path for path in weights.iterdir() if path.is_file() and path.suffix in DATA]
     files += [path for path in weights.glob("*.py") if path.name.startswith(code)]
-    files += weights.glob("1_Pooling/*.json")
+    files += [path for folder in ("1_Pooling", "dna_tokenizer") for path in weights.glob(f"{folder}/*.json")]
     return sorted(path for path in files if not path.name.startswith(".") and path.name != CARD)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from clibds import IMAGE, clibd, config_of
+from huggingface_hub.errors import StrictDataclassError
 from PIL import Image
 from transformers import AutoConfig, AutoModel, AutoProcessor
 
@@ -191,6 +192,23 @@ def test_usual_towers_are_those_of_the_published_models():
     assert (released.dna_padding, released.logit_scale_max, released.image_config) == ("unknown", None, None)
 
 
+@pytest.mark.parametrize("architecture", ["lcnet_035", "mobilenetv4_conv_small_035", "test_resnet", "test_vit"])
+def test_towers_of_timm_of_any_width(architecture):
+    model, processor = clibd(
+        modalities=["image"],
+        image_size=32 if architecture != "test_vit" else None,
+        image_config={"model_type": "timm_wrapper", "architecture": architecture, "num_classes": 0},
+    )
+    given = processor(images=[Image.new("RGB", (70, 50), "red")] * 2)
+    assert model(**given).image_embeds.shape == (2, 8)
+    assert given["pixel_values"].shape[-1] == (160 if architecture == "test_vit" else 32)
+
+
+def test_photographs_have_a_size():
+    with pytest.raises(StrictDataclassError, match="image_size is 0: use a positive number"):
+        ClibdConfig(image_size=0)
+
+
 def test_towers_of_open_clip(given):
     towers = {
         "image_config": {"model_type": "open_clip_tower", "architecture": "ViT-S-32-alt", "tower": "image"},
@@ -227,6 +245,7 @@ def test_a_folder_gives_the_same_model_and_processor(model, given, folder):
 
 OUTSIDE = """
 import json, sys
+from huggingface_hub.errors import StrictDataclassError
 from PIL import Image
 from transformers import AutoModel, AutoProcessor
 

@@ -4,6 +4,7 @@ Each tower is a stock model; around it stand its pooling, a Linear into the comm
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -259,7 +260,10 @@ def _tower(config: PreTrainedConfig) -> nn.Module:
 
 
 def _image_width(tower: nn.Module) -> int:
-    return tower.width if isinstance(tower, OpenClipTower) else int(tower.timm_model.num_features)  # type: ignore
+    if isinstance(tower, OpenClipTower):
+        return tower.width
+    inner: Any = tower.timm_model
+    return int(getattr(inner, "head_hidden_size", None) or inner.num_features)  # some widen their features at the end
 
 
 def _text_width(tower: nn.Module, config: PreTrainedConfig) -> int:
