@@ -17,7 +17,7 @@ from ..losses import cached_backward, contrastive_loss
 from ..models.clibd import ClibdConfig
 from .meter import explain, memory_mb
 from .run import Run, set_schedule
-from .shown import PROCESSID, Shown, Tensors, pieces_of
+from .shown import PROCESSID, Shown, Tensors, moved, pieces_of
 
 
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ class ContrastiveRun(Run):
             over the processes that is.
         """
         set_schedule(self.optimizer, self.recipe, step.number, self.steps)
-        tensors = self.shown.on_device(step.tensors, self.accelerator.device)
+        tensors = moved(step.tensors, self.accelerator.device)
         pieces = pieces_of(tensors, self.recipe.micro_batch_size)
         if len(pieces) == 1:
-            loss: torch.Tensor = self.model(**tensors).loss
+            loss: torch.Tensor = self.model(**self.shown.ready(tensors)).loss
             self.accelerator.backward(loss)
         else:
             loss = self._learn_in_pieces(tensors, pieces)
@@ -103,7 +103,7 @@ class ContrastiveRun(Run):
                 if encoded == 2 * len(pieces):  # each is encoded twice
                     alone.close()
                 towers = {name: value for name, value in piece.items() if name not in _OF_LOSS}
-                found = self.model(**towers, return_loss=False)
+                found = self.model(**self.shown.ready(towers), return_loss=False)
                 # the scale has its gradient already, and has to take part in what the processes share
                 return {name: each + 0 * found.logit_scale for name, each in embeddings_of(found).items()}
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..models.clibd.processing_clibd import TEXT_RANKS
 from .contrastive_run import embeddings_of
-from .shown import PROCESSID, Shown, Tensors
+from .shown import PROCESSID, Shown, Tensors, moved
 
 
 if TYPE_CHECKING:
@@ -92,8 +92,7 @@ class Embedding:
         was_training = inner.training
         inner.eval()
         with self.accelerator.autocast():
-            given = self.shown.on_device(tensors, device)
-            output = inner(**given, return_loss=False)
+            output = inner(**self.shown.ready(moved(tensors, device)), return_loss=False)
         inner.train(was_training)
         return {name: each.float().cpu().numpy() for name, each in embeddings_of(output).items()}
 

@@ -58,13 +58,14 @@ class Shown:
         return Frame((crop["height"], crop["width"]), resize=size["shortest_edge"])
 
     def __call__(self, batch: Mapping[str, Any]) -> Tensors:
-        """Make the tensors of a batch, on the CPU; photographs stay uint8, see `on_device`.
+        """Make the tensors of a batch, on the CPU; photographs stay uint8 until they are made `ready`.
 
         Args:
             batch: `image`, uint8 of shape (n, height, width, 3), and lists of `COLUMNS`, as `ImageBatches` gives.
 
         Returns:
-            Arguments of `ClibdModel`; `image_present` and the like where a specimen lacks something.
+            Arguments of `ClibdModel`, photographs still as uint8; `image_present` and the like where a specimen lacks
+            something.
         """
         made: Tensors = {}
         modalities = self.config.modalities or ()
@@ -124,17 +125,17 @@ class Shown:
         said = [self.processor.missing_rank_token is not None or any(each) for each in names]
         return {"input_ids": ids, "attention_mask": mask} | _present("text", said)
 
-    def on_device(self, tensors: Tensors, device: torch.device) -> Tensors:
-        """Move tensors to a device, and bring photographs into the image tower's own range there.
+    def ready(self, tensors: Tensors) -> Tensors:
+        """Bring photographs into the image tower's own range, on the device where they are.
+
+        As float32 they take four times their memory, so give a piece of a large batch at a time.
 
         Args:
             tensors: of `__call__`.
-            device: of the model.
         """
-        moved = {name: _moved(value, device) for name, value in tensors.items()}
-        if "pixel_values" in moved:
-            moved["pixel_values"] = self._normalised(moved["pixel_values"])
-        return moved
+        if "pixel_values" not in tensors:
+            return tensors
+        return tensors | {"pixel_values": self._normalised(tensors["pixel_values"])}
 
     def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
         images: Any = self.processor.image_processor
@@ -197,6 +198,18 @@ def open_batches(
     return batches
 
 
+def moved(tensors: Tensors, device: torch.device) -> Tensors:
+    """Move tensors to a device.
+
+    Args:
+        tensors: on the CPU.
+        device: of the model.
+    """
+    if device.type == "cuda":  # pragma: no cover  # no GPU in the tests
+        return {name: value.pin_memory().to(device, non_blocking=True) for name, value in tensors.items()}
+    return {name: value.to(device) for name, value in tensors.items()}
+
+
 def pieces_of(tensors: Tensors, size: int | None) -> list[Tensors]:
     """Cut a batch into pieces of so many specimens.
 
@@ -223,9 +236,3 @@ def _hashed(values: Sequence[str | None]) -> np.ndarray[Any, np.dtype[np.int64]]
 
 def _present(modality: str, there: Sequence[bool]) -> Tensors:
     return {} if all(there) else {f"{modality}_present": torch.tensor(there)}
-
-
-def _moved(value: torch.Tensor, device: torch.device) -> torch.Tensor:
-    if device.type == "cuda":  # pragma: no cover  # no GPU in the tests
-        return value.pin_memory().to(device, non_blocking=True)
-    return value.to(device)

@@ -81,7 +81,7 @@ def test_texts_are_those_of_the_processor_and_read_once(changes):
 def test_photographs_are_those_of_the_processor(dataset, changes):
     shown, processor = shown_of(**changes)
     batch = next(iter(ImageBatches(dataset, split="val", columns=COLUMNS, batch_size=7, frame=shown.frame)))
-    made = shown.on_device(shown(batch), torch.device("cpu"))["pixel_values"]
+    made = shown.ready(shown(batch))["pixel_values"]
     rows = load_dataset(str(dataset), "cropped_256", split="val")
     photographs = {row["processid"]: row["image"] for row in rows}
     expected = processor.images([photographs[name] for name in batch["processid"]])["pixel_values"]
@@ -92,7 +92,7 @@ def test_photographs_are_those_of_the_processor(dataset, changes):
     whole = Shown(processor, ClibdConfig(modalities=["image"]))  # 224 pixels of 256: nothing is scaled
     whole.processor = make_processor(whole.config)
     batch = next(iter(ImageBatches(dataset, split="val", columns=COLUMNS, batch_size=7, frame=whole.frame)))
-    made = whole.on_device({"pixel_values": torch.from_numpy(batch["image"])}, torch.device("cpu"))["pixel_values"]
+    made = whole.ready({"pixel_values": torch.from_numpy(batch["image"])})["pixel_values"]
     expected = whole.processor.images([photographs[name] for name in batch["processid"]])["pixel_values"]
     torch.testing.assert_close(made, expected, atol=1e-5, rtol=0)
 
