@@ -33,6 +33,7 @@ ROWS = (
     "gpu",
     "evaluation",
     "full_size",
+    "contrastive",
 )
 NO_MATERIAL = ("encoding", "pretraining", "naming", "gpu", "evaluation", "full_size")
 """Rows that need no release."""

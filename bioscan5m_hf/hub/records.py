@@ -12,7 +12,11 @@ from ..errors import OutputError
 from .cards import UNPUBLISHED, Figure, join_card, model_index, public_name, split_card
 
 
-PIPELINES = {"masked k-mers": "fill-mask", "names of barcodes": "text-classification"}
+PIPELINES = {
+    "masked k-mers": "fill-mask",
+    "names of barcodes": "text-classification",
+    "validation": "feature-extraction",
+}
 """Task of a record of training → task on the Hub. All else is asked of embeddings.
 
 The revision in a record of training is that of the barcodes learnt from, and no revision of what it was measured on.
@@ -23,10 +27,12 @@ METRICS = {
     "validation_masked_accuracy": "masked accuracy",
     "species": "species of the nearest specimen",
     "genus": "genus of the nearest specimen of another species",
+    "mean top-1": "name of the nearest key, mean over ways of asking",
 }
 """Metric of a record → what it is, in words; all are accuracies on the Hub."""
 
 _BY_RANK = re.compile(r"([a-z_]+?)_(balanced_)?accuracy")
+_BY_WAY = re.compile(r"([a-z]+)/([^/]+)/(micro|macro)")
 _BOUNDS = ("low", "high")
 
 
@@ -129,6 +135,8 @@ def _words(metric: str) -> str | None:
     if first in METRICS:
         bound = rest.rpartition(", ")[2] in _BOUNDS
         return None if bound else metric.replace(first, METRICS[first], 1)
+    if found := _BY_WAY.fullmatch(metric):
+        return f"{found[1]} of the nearest key, {found[2]}{', mean over names' if found[3] == 'macro' else ''}"
     if found := _BY_RANK.fullmatch(metric):
         return f"accuracy at the rank {found[1]}{', mean over names' if found[2] else ''}"
     return None
