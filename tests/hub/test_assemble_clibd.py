@@ -1,4 +1,4 @@
-"""A repository of CLIBD is put together from card and weights, and loads both ways: by its code, and by the package."""
+"""A repository of CLIBD is put together from card and weights, and loads by its own code and by the package."""
 
 from __future__ import annotations
 
