@@ -11,7 +11,13 @@ import pytest
 
 from bioscan5m_hf import splits
 from bioscan5m_hf.embedding.quality import CHECKS
+from bioscan5m_hf.models.clibd.export_clibd import save_clibd
 from bioscan5m_hf.taxonomy import RANKS
+
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "models"))
+
+from clibds import clibd
 
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +30,7 @@ MARK = "=== next block ==="
 def folder(tmp_path_factory, whole_hub):
     folder = tmp_path_factory.mktemp("readme")
     seed_authors_model(whole_hub, tmp_path_factory.mktemp("authors"))
+    seed_clibd(whole_hub, tmp_path_factory.mktemp("clibd"))
     commands = [
         line[2:] for kind, text in FENCES if kind == "console" for line in text.splitlines() if line[:2] == "$ "
     ]
@@ -67,6 +74,13 @@ def seed_authors_model(hub, folder):
     (folder / "model" / "tokenizer.py").write_text("raise SystemExit('remote code was run')")
     files = {path.name: path.read_bytes() for path in (folder / "model").iterdir()}
     hub.seed("bioscan-ml/BarcodeBERT", files, "model")
+
+
+def seed_clibd(hub, folder):
+    """Put a small, untrained model of CLIBD on the Hub of the tests, with photographs of 32 pixels."""
+    save_clibd(*clibd(projection_dim=512), folder)
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    hub.seed("ORG/clibd-5m", files, "model")
 
 
 def test_the_first_code_comes_on_the_first_screen():

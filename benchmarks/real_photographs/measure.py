@@ -27,9 +27,9 @@ RANKS = ("order", "family", "genus", "species")
 UNTRAINED = ("vit_base_patch16_224", "resnet50")
 HEAD = """# Real photographs, without training
 
-{count} photographs of {species} species ({families} families, {orders} orders), each named by the nearest of the others,
-in per cent, with 95 % intervals over species. *Other plates* leaves out neighbours of the specimen's own plate, which
-were photographed on the same day and under the same light.
+{count} photographs of {species} species ({families} families, {orders} orders), each named by the nearest of the
+others, in per cent, with 95 % intervals over species. *Other plates* leaves out neighbours of the specimen's own
+plate, which were photographed on the same day and under the same light.
 
 **No pretrained weights of an image tower could be fetched where this was measured** (a closed network), and none come
 with the packages: what is untrained here has weights drawn with seed 0. The code that loads pretrained ones, by the
