@@ -93,7 +93,7 @@ class Bench:
             "task": job.task.name,
             "task_revision": job.task.revision,
             "modality": job.modality,
-            "main": job.task.main,
+            "main": job.main,
             "model": self.identity["name"],
             "model_revision": self.identity["revision"],
             "data": path.name if path.is_dir() else self.source.path,

@@ -46,16 +46,20 @@ class Encoder(Protocol):
 METHODS = {"dna": "embed", "image": "embed_images", "text": "embed_texts"}
 """Modality → the method of an encoder that does it."""
 
+PAIRS = ("image+dna", "image+text", "dna+text")
+"""Two modalities of a specimen."""
+
 
 def able(model: object) -> tuple[str, ...]:
-    """Tell which modalities a model can embed.
+    """Tell which modalities a model can embed, and the first pair of them that it can compare.
 
     Examples:
         >>> able(object())
         ()
     """
     found = [modality for modality, method in METHODS.items() if callable(getattr(model, method, None))]
-    return (*found, "image+dna") if {"dna", "image"} <= set(found) else tuple(found)
+    pair = next((pair for pair in PAIRS if set(pair.split("+")) <= set(found)), None)
+    return tuple(found) if pair is None else (*found, pair)
 
 
 def checked(given: object, count: int, where: Callable[[int], str] = "input {}".format) -> Vectors:

@@ -36,7 +36,13 @@ class Job:
 
     def parts(self, model: object) -> list[str]:
         """Give the modalities that are embedded for it: its own, and those that it takes where a model has them."""
-        return [*self.modality.split("+"), *(name for name in self.task.also if name in able(model))]
+        also = (name for name in self.task.also if name in able(model))
+        return list(dict.fromkeys([*self.modality.split("+"), *also]))
+
+    @property
+    def main(self) -> str:
+        """Name of the main score."""
+        return self.task.mains.get(self.modality, self.task.main)
 
     def by_vectors(self, model: object) -> bool:
         """Tell whether a model's vectors are needed."""

@@ -18,7 +18,7 @@ def listed(task: Task) -> str:
         >>> print(listed(find_task("knn-genus-unseen")).splitlines()[0])
         knn-genus-unseen (dna, image)
     """
-    rows = {"splits": _splits(task), "rule": f"{task.metric}; ties: {task.ties}", "main score": task.main}
+    rows = {"splits": _splits(task), "rule": f"{task.metric}; ties: {task.ties}", "main score": _main(task)}
     return "\n".join([f"{task.name} ({', '.join(task.modalities)})", _wrapped(task.question, "  "), *_rows(rows)])
 
 
@@ -38,7 +38,7 @@ def described(task: Task) -> str:
         "rows": _preprocessing(task),
         "metric": task.metric,
         "ties": task.ties,
-        "main score": task.main,
+        "main score": _main(task),
         "seed": str(task.seed),
         "needs": _needs(task),
         "settings": "; ".join(settings) or "none",
@@ -46,6 +46,11 @@ def described(task: Task) -> str:
         "published": task.published,
     }
     return "\n".join([f"{task.name} ({', '.join(task.modalities)})", _wrapped(task.question, "  "), *_rows(rows)])
+
+
+def _main(task: Task) -> str:
+    others = (f"; of {modality}: {main}" for modality, main in task.mains.items())
+    return "".join([task.main, *others])
 
 
 def _splits(task: Task) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from ..splits import SPLIT_NAMES
 
 
-MODALITIES = ("dna", "image", "text", "image+dna")
+MODALITIES = ("dna", "image", "text", "image+dna", "image+text", "dna+text")
 """What can be embedded; `image+dna` puts both vectors of a specimen one behind the other."""
 
 
@@ -29,6 +29,7 @@ class Task:
         metric: how answers are scored.
         ties: what happens where two answers are equally good.
         main: name of the main score.
+        mains: modality → the main score where it is another.
         reference: where the rule comes from.
         published: what the published rule did differently.
         fit: splits that something is fitted to.
@@ -63,6 +64,7 @@ class Task:
     where_there: bool = False
     by_alignment: bool = False
     needs: str = "embed"
+    mains: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     seed: int = 0
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 

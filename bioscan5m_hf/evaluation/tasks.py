@@ -8,6 +8,7 @@ from types import MappingProxyType
 from ..splits import SPLIT_NAMES
 from ..taxonomy import LABELS
 from .damage import DAMAGES
+from .encoder import PAIRS
 from .results import score_name
 from .task import MODALITIES, Task
 
@@ -184,7 +185,7 @@ _ALL = (
         name="cross-modal-retrieval",
         revision=1,
         question="Does a photograph, a barcode or a name find specimens of its taxon by another of these?",
-        modalities=("image+dna",),
+        modalities=PAIRS,
         keys=("train", "key_unseen"),
         queries=("test", "test_unseen"),
         ranks=("order", "family", "genus", "species", "dna_bin"),
@@ -195,6 +196,12 @@ _ALL = (
         reference=f"{PAPER_CLIBD}, table 1",
         published="missing names were compared as strings (missing=name); BINs were not scored",
         also=("text",),
+        mains=MappingProxyType(
+            {
+                "image+text": score_name("species", "test_unseen, image→text", "top-1 macro"),
+                "dna+text": score_name("species", "test_unseen, dna→text", "top-1 macro"),
+            }
+        ),
         one_per_barcode=False,
         settings=MappingProxyType(
             {"tops": (1, 3, 5), "distinct": False, "missing": "leave_out", "least": 50, **_SEARCH}

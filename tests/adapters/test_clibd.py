@@ -71,6 +71,18 @@ def test_the_retrieval_task_runs_on_it(folder, dataset, tmp_path):
     assert found.settings["encoder"]["dna_pooling"] == "mean"
 
 
+@pytest.mark.parametrize("pair", ["image+text", "dna+text"])
+def test_the_retrieval_task_runs_on_two_towers(dataset, tmp_path, pair):
+    modalities = pair.split("+")
+    model, processor = clibd(modalities=modalities)
+    encoder = load_encoder(str(save_clibd(model, processor, tmp_path / "clibd")))
+    assert able(encoder)[-1] == pair
+    (found,) = evaluate_model(encoder, "cross-modal-retrieval", dataset, cache=tmp_path, queries=40)
+    assert found.modality == pair
+    assert found.main == f"species/test_unseen, {modalities[0]}→text/top-1 macro"
+    assert found.main in found.scores
+
+
 def test_damaged_folders_are_named(folder, tmp_path):
     import shutil
 
