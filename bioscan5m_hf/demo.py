@@ -17,7 +17,9 @@ from .errors import Bioscan5mError, OutputError
 SPECIMENS = 2000
 SHEET, MODEL, EMBEDDINGS = "specimens.png", "barcodebert-demo", "test_unseen.parquet"
 REPORT, PICTURE = "report", "plots/knn-genus-left-out-species-dna-main.png"
-RECIPE = "demo.yaml"
+RECIPE, CLIBD_RECIPE = "demo.yaml", "clibd-demo.yaml"
+CLIBD, KEYS, PHOTOS, BARCODES, NAMES = "clibd-demo", "keys", "photos", "barcodes.fasta", "names.csv"
+NEAREST, KEY_SPLITS = "nearest.png", ("train", "key_unseen")
 TASKS = ("linear-probe-species", "knn-genus-unseen", "knn-genus-left-out-species", "zero-shot-clustering", "novelty")
 TRAINING = Path(__file__).resolve().parents[1] / "training"
 MARK = ".bioscan5m-demo"
@@ -122,6 +124,29 @@ def report(folder: Path) -> None:
     say(f"{folder / REPORT / PICTURE}")
 
 
+def align(folder: Path) -> None:
+    """Train a small CLIBD on photographs, barcodes and names, beginning with the BarcodeBERT."""
+    words = ["--config", str(TRAINING / "configs" / CLIBD_RECIPE), "--dataset", str(folder / "bioscan-5m")]
+    _python(folder, TRAINING / "train_clibd.py", *words, "--output", str(folder / CLIBD))
+
+
+def name(folder: Path) -> None:
+    """Embed key specimens, name photographs by them, and draw these beside each other."""
+    from . import demo_names
+
+    model = ["--model", str(folder / CLIBD)]
+    dataset, keys, names = folder / "bioscan-5m", folder / KEYS, folder / NAMES
+    index = ["index", str(dataset), *model, "--split", "+".join(KEY_SPLITS), "--out", str(keys)]
+    _python(folder, "-m", "bioscan5m_hf.cli", *index)
+    rows = demo_names.choose(dataset, folder / PHOTOS, folder / BARCODES)
+    asked = ["predict", str(folder / PHOTOS), str(folder / BARCODES), *model, "--keys", str(keys), "--out", str(names)]
+    _python(folder, "-m", "bioscan5m_hf.cli", *asked)
+    for line in demo_names.told(rows, names):
+        say(line)
+    demo_names.draw(rows, names, dataset, KEY_SPLITS, folder / NEAREST)
+    say(f"{folder / NEAREST}")
+
+
 def _python(folder: Path, *words: object) -> None:
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8", "TOKENIZERS_PARALLELISM": "false"}
     done = subprocess.run([sys.executable, *map(str, words)], cwd=folder, env=environment, check=False)
@@ -134,8 +159,8 @@ def summarise(folder: Path) -> None:
     from .data.info import info, render
 
     say(render(info(folder / "bioscan-5m"), specimens=0))
-    for name in ("release", "bioscan-5m", SHEET, MODEL, EMBEDDINGS, REPORT):
-        say(f"{folder / name}")
+    for made in ("release", "bioscan-5m", SHEET, MODEL, EMBEDDINGS, CLIBD, KEYS, NAMES, NEAREST, REPORT):
+        say(f"{folder / made}")
 
 
 STAGES = (
@@ -146,6 +171,8 @@ STAGES = (
     Stage("load_dataset(\"bioscan-5m\", streaming=True) in a fresh process", 20, stream),
     Stage("a small BarcodeBERT, trained on the barcodes without their labels", 180, pretrain),
     Stage("bioscan5m embed: barcodes → vectors", 40, embed),
+    Stage("photographs, barcodes and names in one space: a small CLIBD", 95, align),
+    Stage("a picture → a name → the nearest specimens", 25, name),
     Stage("bioscan5m evaluate: the model and the reference lines that it has to beat", 60, evaluate),
     Stage("bioscan5m report: tables and pictures of the results", 30, report),
     Stage("what is there now", 5, summarise),
@@ -170,8 +197,8 @@ def run(folder: Path | str) -> None:
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     mark.touch()
-    for name in ("release", "bioscan-5m", MODEL, "measured", "embeddings", "results", REPORT):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    for made in ("release", "bioscan-5m", MODEL, CLIBD, KEYS, PHOTOS, "embeddings", "results", REPORT):
+        shutil.rmtree(folder / made, ignore_errors=True)
     started = time.monotonic()
     for number, stage in enumerate(STAGES, 1):
         say(f"\n[{number}/{len(STAGES)}] {stage.title}")

@@ -12,6 +12,7 @@ from bioscan5m_hf.errors import Bioscan5mError, OutputError
 def test_shows_the_main_job_and_can_be_repeated(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(demo, "SPECIMENS", 200)
     monkeypatch.setattr(demo, "RECIPE", "debug.yaml")
+    monkeypatch.setattr(demo, "CLIBD_RECIPE", "clibd-debug.yaml")
     monkeypatch.setattr("bioscan5m_hf.data.workers.default_workers", lambda: 1)
     demo.run(tmp_path / "demo")
     printed = capfd.readouterr().out
@@ -22,6 +23,8 @@ def test_shows_the_main_job_and_can_be_repeated(tmp_path, monkeypatch, capfd):
     assert "reference:6-mers" in printed
     assert min(Image.open(tmp_path / "demo" / demo.REPORT / demo.PICTURE).size) > 200
     assert "| barcodebert-demo |" in printed
+    assert printed.count("; by photograph:") == printed.count("; by photograph and barcode:") == 4
+    assert Image.open(tmp_path / "demo" / demo.NEAREST).size == (828, 52 + 8 * 214)
     assert pq.read_table(tmp_path / "demo" / demo.EMBEDDINGS).column_names == ["processid", "embedding"]
     assert min(Image.open(tmp_path / "demo" / demo.SHEET).size) > 600
     monkeypatch.setattr(demo, "STAGES", demo.STAGES[:1])
