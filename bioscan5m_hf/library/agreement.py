@@ -22,6 +22,7 @@ LEAST = 20
 BINS = 15
 _LISTS = ("coefficients", "levels", "shares")
 _AT_ONCE = 4096
+_CONSTANT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def vote(
     for start in range(0, len(names), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
         same = names[some, :, None] == names[some, None, :]
-        shares[some] = np.einsum("nij,nj->ni", same, weights[some])
+        shares[some] = np.minimum(np.einsum("nij,nj->ni", same, weights[some]), 1)
     return Votes(names, places, scores, np.where(names >= 0, shares, 0))
 
 
@@ -171,7 +172,10 @@ def fit_confidence(features: NDArray[np.float64], right: NDArray[np.bool_]) -> C
         return None
     coefficients = np.array([1.0, 0.0, 0.0])
     if 0 < right.sum() < len(right):
-        coefficients = LogisticRegression(C=10.0, max_iter=1000).fit(features, right).coef_[0]
+        spread = features.std(axis=0)  # brought to 1, else scores, which lie close together, would hardly count
+        spread = np.where(spread > _CONSTANT, spread, 1)
+        model = LogisticRegression(C=10.0, max_iter=1000).fit((features - features.mean(axis=0)) / spread, right)
+        coefficients = model.coef_[0] / spread
     level = features @ coefficients
     order = np.argsort(level, kind="stable")
     bins = np.array_split(order, max(1, min(BINS, len(order) // LEAST)))

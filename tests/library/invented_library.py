@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,7 +23,7 @@ class Seeing:
         self.name, self.revision, self.settings = name, revision, {"adapter": "invented", **settings}
         self.images = self.barcodes = 0
         mixing = np.random.default_rng(5)
-        self._of_colours, self._of_words = mixing.standard_normal((4, WIDTH)), mixing.standard_normal((16, WIDTH))
+        self._of_colours, self._of_words = mixing.standard_normal((4, WIDTH)), mixing.standard_normal((64, WIDTH))
 
     def embed_images(self, images):
         self.images += len(images)
@@ -31,10 +32,10 @@ class Seeing:
 
     def embed(self, barcodes: Sequence[str]):
         self.barcodes += len(barcodes)
-        pairs = [a + b for a in LETTERS for b in LETTERS]
+        words = ["".join(word) for word in itertools.product(LETTERS, repeat=3)]
         both = [f"{barcode}-{barcode[::-1].translate(COMPLEMENT)}" for barcode in barcodes]
-        counts = [[strands.count(pair) + 0.1 for pair in pairs] for strands in both]
-        return np.asarray(np.array(counts).reshape(-1, 16) @ self._of_words, np.float32)
+        counts = [[strands.count(word) + 0.1 for word in words] for strands in both]
+        return np.asarray(np.array(counts).reshape(-1, 64) @ self._of_words, np.float32)
 
 
 class Given:
@@ -58,13 +59,13 @@ class Given:
 
 
 def specimens(number=120, species=6, seed=0, prefix="K", split="train", **known):
-    """Give rows of invented specimens: a species is a share of each letter."""
+    """Give rows of invented specimens: those of a species have one barcode, of which some letters are drawn anew."""
     rng, own = np.random.default_rng(seed), np.random.default_rng(77)
-    shares = own.dirichlet(np.full(4, 2.0), 40)
+    barcodes = own.choice(list(LETTERS), (40, 300))
     rows = []
     for place in range(number):
         kind = place % species + known.get("first", 0)
-        barcode = "".join(rng.choice(list(LETTERS), 300, p=shares[kind]))
+        barcode = "".join(np.where(rng.random(300) < 0.04, rng.choice(list(LETTERS), 300), barcodes[kind]))
         rows.append(
             {
                 "processid": f"{prefix}{place:04d}",
