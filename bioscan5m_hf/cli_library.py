@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .errors import Bioscan5mError
+
 
 if TYPE_CHECKING:
     from .library.calibration import Calibration
@@ -132,7 +134,10 @@ def index(
         say(f"    {_calibrating('bioscan-5m', model, str(out))}")
         return
     labelled = open_specimens(keys, "+".join(CALIBRATED_ON), photographs=shown)
-    _fit(made, embedder, labelled, out / FILE)
+    try:
+        _fit(made, embedder, labelled, out / FILE)
+    except Bioscan5mError as error:
+        say(f"not calibrated: {error}")
 
 
 def predict_by_index(

@@ -66,7 +66,7 @@ class LibraryNaming:
     sure: float = SURE
     place: Place = field(default_factory=Place)
     placing: Placing = Placing.FLAG
-    block: int = 512
+    block: int = 1024
     problems: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
