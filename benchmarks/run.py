@@ -34,8 +34,9 @@ ROWS = (
     "evaluation",
     "full_size",
     "contrastive",
+    "indexing",
 )
-NO_MATERIAL = ("encoding", "pretraining", "naming", "gpu", "evaluation", "full_size")
+NO_MATERIAL = ("encoding", "pretraining", "naming", "gpu", "evaluation", "full_size", "indexing")
 """Rows that need no release."""
 
 QUICK = {"images": 200, "different": 100, "rows": 1000, "max_rows": 2000, "repeats": 1}

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from . import cli_evaluation, cli_models
+from . import cli_evaluation, cli_library, cli_models
 from .data.packages import IMAGE_PACKAGES, METADATA_MEMBERS
 from .errors import Bioscan5mError, OutputError, explain_missing
 from .splits import METASPLITS, SPLIT_NAMES
@@ -265,6 +265,7 @@ def say(text: str) -> None:
 
 
 cli_models.register(app)
+cli_library.register(app)
 cli_evaluation.register(app)
 
 

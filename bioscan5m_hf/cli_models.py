@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .cli_library import Asked, Placing, calibrate_index, predict_by_index
 from .taxonomy import LABELS
 
 
@@ -53,7 +54,7 @@ Dtype = Annotated[Precision, typer.Option(help="What is computed in.")]
 Frames = Annotated[bool, typer.Option("--average-frames", help="Average over the k frame offsets; k times slower.")]
 Keys = Annotated[
     str | None,
-    typer.Option(help="Compare with these labelled specimens: a dataset, or a file with taxon columns."),
+    typer.Option(help="Compare with these: an index, or for barcodes a dataset or a file with taxon columns."),
 ]
 Cache = Annotated[Path | None, typer.Option(help="Parquet file of the keys' embeddings; by default in the HF cache.")]
 AskedRank = Annotated[Rank, typer.Option(help="The narrowest rank at which names are given.")]
@@ -125,14 +126,22 @@ def convert(
 
 
 def predict(
-    barcodes: Barcodes,
+    specimens: Annotated[
+        list[str],
+        typer.Argument(
+            help="Barcodes: a FASTA, CSV, TSV or Parquet file, dataset folder, or Hub id. By an index several, "
+            "and folders of photographs: what has one processid is one specimen."
+        ),
+    ],
     model: Model,
     out: Annotated[Path, typer.Option(help="CSV file to write.")],
     rank: AskedRank = _SPECIES,
     within: Annotated[
         list[str] | None, typer.Option(help="Allowed taxon, such as order=Diptera; may be repeated.")
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Candidates of a read, most probable first.")] = 1,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Candidates, best first: by default 1, by an index 5.")
+    ] = None,
     split: Split = None,
     revision: Revision = None,
     keys: Keys = None,
@@ -146,8 +155,15 @@ def predict(
     device: Device = None,
     dtype: Dtype = Precision.FLOAT32,
     average_frames: Frames = False,
+    sure: Annotated[float, typer.Option(help="By an index: a name is given from this confidence on.")] = 0.9,
+    place: Annotated[
+        Placing,
+        typer.Option(help="By an index: tell where keys are from, or let those from elsewhere count half, too."),
+    ] = Placing.FLAG,
+    near: Annotated[str | None, typer.Option(help="By an index: where specimens are from, as LAT,LON[,KM].")] = None,
+    country: Annotated[str | None, typer.Option(help="By an index: the country specimens are from.")] = None,
 ) -> None:
-    """Name barcodes: by a fine-tuned model, or with --keys by the nearest specimens of a labelled set.
+    """Name specimens: barcodes by a fine-tuned model, or with --keys barcodes and photographs by the nearest keys.
 
     A name is given at the deepest rank that the evidence supports, and left empty where it supports none: thresholds
     say from when on, and `bioscan5m calibrate` fits them.
@@ -158,18 +174,32 @@ def predict(
     from .embedding.thresholds import Thresholds
 
     allowed = parse_within(within or [])
+    loading = (model, revision, device, dtype.value)
+    if keys is not None and _is_index(keys):
+        if key_split or cache or thresholds or taxonomy or average_frames:
+            raise ValueError(
+                f"{keys} is an index, with splits and calibration of its own: leave --key-split, --cache, "
+                "--thresholds, --taxonomy and --average-frames out"
+            )
+        asked = Asked(rank.value, allowed, top or 5, sure, place.value, near, country)
+        predict_by_index(specimens, split, keys, out, loading, asked)
+        return
+    if near or country or place is not Placing.FLAG or len(specimens) > 1:
+        raise ValueError(
+            "several inputs, --near, --country and --place belong to an index: make one with `bioscan5m index`, and "
+            "name it by --keys"
+        )
     if keys is None and (key_split or cache):
         raise ValueError("--key-split and --cache say something about --keys: give these as well")
-    if keys is not None and (top > 1 or taxonomy):
+    if keys is not None and ((top or 1) > 1 or taxonomy):
         raise ValueError(
             "--top and --taxonomy belong to fine-tuned models: with --keys there is one name and runner-up"
         )
-    reads = open_input(barcodes, split)
+    reads = open_input(specimens[0], split)
     given = None if thresholds is None else Thresholds.load(thresholds)
-    loading = (model, revision, device, dtype.value)
     naming: Classification | Matching
     if keys is None:
-        naming = _classification(loading, rank, taxonomy, average_frames, batch_size, within=allowed, top=top)
+        naming = _classification(loading, rank, taxonomy, average_frames, batch_size, within=allowed, top=top or 1)
     else:
         chosen = key_split or _default_split(keys, "train+key_unseen")
         naming = _matching(loading, rank, (keys, chosen, cache), average_frames, batch_size)
@@ -186,8 +216,9 @@ def calibrate(
     barcodes: Barcodes,
     model: Model,
     out: Annotated[
-        Path, typer.Option(help="JSON file to write; predict looks for thresholds*.json beside the model.")
-    ],
+        Path | None,
+        typer.Option(help="JSON file to write; predict looks for thresholds*.json beside the model, or in the index."),
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Splits of a dataset; by default val+val_unseen.")] = None,
     rank: AskedRank = _SPECIES,
     share: Annotated[float, typer.Option(help="Share of the given names that has to be right.")] = 0.95,
@@ -209,8 +240,13 @@ def calibrate(
     from .embedding.inputs import open_input
     from .embedding.naming import calibrate as fit
 
-    labelled = open_input(barcodes, split or _default_split(barcodes, "val+val_unseen"))
     loading = (model, revision, device, dtype.value)
+    if keys is not None and _is_index(keys):
+        calibrate_index([barcodes], split, keys, out, loading, rank.value)
+        return
+    if out is None:
+        raise ValueError("say where to write: --out thresholds.json")
+    labelled = open_input(barcodes, split or _default_split(barcodes, "val+val_unseen"))
     naming: Classification | Matching
     if keys is None:
         naming = _classification(loading, rank, taxonomy, average_frames, batch_size)
@@ -284,6 +320,12 @@ def _matching(
     records = open_input(keys[0], keys[1])
     opened = embed_keys(encoder, records, keys[2], offsets=offsets, batch_size=batch_size, progress=True)
     return Matching(encoder, opened, rank.value, offsets, batch_size)
+
+
+def _is_index(keys: str) -> bool:
+    from .library.index import is_index
+
+    return is_index(keys)
 
 
 def _default_split(path: str, split: str) -> str | None:

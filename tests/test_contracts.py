@@ -27,6 +27,10 @@ MAY_IMPORT = {
     "evaluation": {"data", "splits", "taxonomy", "dna", "errors", "provenance"},
     "embedding": {"models", "data", "splits", "taxonomy", "dna", "errors", "provenance"},
     "adapters": {"embedding", "models", "data", "splits", "taxonomy", "dna", "errors"},
+    "library": {
+        *("adapters", "evaluation", "embedding", "models", "data"),
+        *("splits", "taxonomy", "dna", "errors", "provenance"),
+    },
     "learning": {"losses", "models", "data", "splits", "taxonomy", "dna", "errors", "provenance"},
     "hub": {"models", "evaluation", "data", "splits", "taxonomy", "dna", "errors", "provenance"},
 }

@@ -42,15 +42,18 @@ class Format:
     Args:
         name: what it is called.
         suffixes: how its names end, without a `.gz` that may follow.
-        read: gives record batches of a path, the labels that are wanted, and the rows of a batch.
+        read: gives record batches of a path, the labels that are wanted, the rows of a batch, and whether a column
+            of barcodes is needed.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    read: Callable[[Path, Sequence[str], int], Iterator[pa.RecordBatch]]
+    read: Callable[[Path, Sequence[str], int, bool], Iterator[pa.RecordBatch]]
 
 
-def read_sequences(path: str | Path, *, labels: Sequence[str] = (), rows: int = ROWS) -> Iterator[pa.RecordBatch]:
+def read_sequences(
+    path: str | Path, *, labels: Sequence[str] = (), rows: int = ROWS, barcodes: bool = True
+) -> Iterator[pa.RecordBatch]:
     r"""Read a file of barcodes in blocks.
 
     Sequences are given as they stand in the file, only without the line breaks of FASTA: lower case, gaps and
@@ -60,8 +63,10 @@ def read_sequences(path: str | Path, *, labels: Sequence[str] = (), rows: int = 
         path: a `.fasta`, `.fa`, `.fas`, `.fna`, `.csv` or `.tsv` file, each also with `.gz`, or a `.parquet` file.
             In FASTA the id is the first word after `>`, and labels may follow it as `order=Diptera;genus=Megaselia`.
             In tables the columns are `processid` and `dna_barcode`, or one of their other usual names.
-        labels: ranks (or `dna_bin`) to give as well.
+        labels: ranks (or `dna_bin`) to give as well, or other columns of text; of floating numbers, too, which become
+            text.
         rows: the most rows of a batch.
+        barcodes: a table must have a column of barcodes.
 
     Yields:
         Record batches with the string columns `processid`, `dna_barcode` and `labels`; null where a label is missing.
@@ -82,7 +87,7 @@ def read_sequences(path: str | Path, *, labels: Sequence[str] = (), rows: int = 
         raise SequenceFileError("there is no such file", file=str(path), hint="name a FASTA, CSV, TSV or Parquet file")
     total = 0
     try:
-        for batch in format_of(path).read(path, tuple(labels), rows):
+        for batch in format_of(path).read(path, tuple(labels), rows, barcodes):
             total += len(batch)
             if len(batch):
                 yield batch
@@ -129,7 +134,7 @@ class _Record:
     labels: dict[str, str]
 
 
-def _read_fasta(path: Path, labels: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+def _read_fasta(path: Path, labels: Sequence[str], rows: int, barcodes: bool) -> Iterator[pa.RecordBatch]:
     with _open_text(path) as stream:
         yield from _batches(_fasta_records(stream, str(path)), path, labels, rows)
 
@@ -161,25 +166,29 @@ def _fasta_record(row: int, header: str, pieces: list[str]) -> _Record:
     return _Record(row, identity, "".join(pieces), {rank: name.strip() for rank, name in pairs})
 
 
-def _read_csv(path: Path, labels: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-    yield from _read_delimited(path, labels, rows, ",")
+def _read_csv(path: Path, labels: Sequence[str], rows: int, barcodes: bool) -> Iterator[pa.RecordBatch]:
+    yield from _read_delimited(path, labels, rows, ",", barcodes)
 
 
-def _read_tsv(path: Path, labels: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-    yield from _read_delimited(path, labels, rows, "\t")
+def _read_tsv(path: Path, labels: Sequence[str], rows: int, barcodes: bool) -> Iterator[pa.RecordBatch]:
+    yield from _read_delimited(path, labels, rows, "\t", barcodes)
 
 
-def _read_delimited(path: Path, labels: Sequence[str], rows: int, delimiter: str) -> Iterator[pa.RecordBatch]:
+def _read_delimited(
+    path: Path, labels: Sequence[str], rows: int, delimiter: str, barcodes: bool
+) -> Iterator[pa.RecordBatch]:
     with _open_text(path) as stream:
-        yield from _batches(_delimited_records(stream, str(path), labels, delimiter), path, labels, rows)
+        yield from _batches(_delimited_records(stream, str(path), labels, delimiter, barcodes), path, labels, rows)
 
 
-def _delimited_records(stream: IO[str], file: str, labels: Sequence[str], delimiter: str) -> Iterator[_Record]:
+def _delimited_records(
+    stream: IO[str], file: str, labels: Sequence[str], delimiter: str, barcodes: bool
+) -> Iterator[_Record]:
     reader = csv.reader(stream, delimiter=delimiter)
     header = next(reader, [])
     if not header:
         return
-    identity, barcode = _columns(header, file)
+    identity, barcode = _columns(header, file, barcodes)
     places = {name: header.index(name) for name in labels if name in header}
     row = 0
     try:
@@ -192,31 +201,36 @@ def _delimited_records(stream: IO[str], file: str, labels: Sequence[str], delimi
                     f"has {len(cells)} cells, and the header {len(header)}", file=file, row=row, hint="mend that line"
                 )
             given = {name: cells[place] for name, place in places.items()}
-            yield _Record(row, cells[header.index(identity)], cells[header.index(barcode)], given)
+            sequence = "" if barcode is None else cells[header.index(barcode)]
+            yield _Record(row, cells[header.index(identity)], sequence, given)
     except csv.Error as error:
         raise SequenceFileError(str(error), file=file, row=row + 1, hint="mend that line") from error
 
 
-def _read_parquet(path: Path, labels: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+def _read_parquet(path: Path, labels: Sequence[str], rows: int, barcodes: bool) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path) as table:
         names = table.schema_arrow.names
-        identity, barcode = _columns(names, str(path))
+        identity, barcode = _columns(names, str(path), barcodes)
         present = [name for name in labels if name in names]
+        needed = [identity] if barcode is None else [identity, barcode]
         row = 0
-        for batch in table.iter_batches(rows, columns=list(dict.fromkeys([identity, barcode, *present]))):
-            texts = [_as_text(batch.column(name), name, path) for name in (identity, barcode, *present)]
+        for batch in table.iter_batches(rows, columns=list(dict.fromkeys([*needed, *present]))):
+            texts = [_as_text(batch.column(name), name, path, name not in needed) for name in (*needed, *present)]
             _check_ids(texts[0], row, path)
-            given = dict(zip(present, texts[2:], strict=True))
+            given = dict(zip(present, texts[len(needed) :], strict=True))
             missing = pa.nulls(len(batch), pa.string())
+            sequences = missing if barcode is None else texts[1]
             yield pa.record_batch(
-                [texts[0], texts[1].fill_null(""), *(given.get(name, missing) for name in labels)],
+                [texts[0], sequences.fill_null(""), *(given.get(name, missing) for name in labels)],
                 names=[PROCESSID, BARCODE, *labels],
             )
             row += len(batch)
 
 
-def _as_text(column: pa.Array, name: str, path: Path) -> pa.Array:
+def _as_text(column: pa.Array, name: str, path: Path, numbers: bool) -> pa.Array:
     value = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if numbers and pa.types.is_floating(value):
+        return column.cast(pa.string())
     if not (pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_null(value)):
         raise SequenceFileError(f"column {name!r} is of type {value}", file=str(path), hint="it must be text")
     return column.cast(pa.string())
@@ -245,18 +259,19 @@ def _batches(records: Iterator[_Record], path: Path, labels: Sequence[str], rows
         yield pa.record_batch([pa.array(values, pa.string()) for values in columns], schema=schema)
 
 
-def _columns(header: Sequence[str], file: str) -> tuple[str, str]:
+def _columns(header: Sequence[str], file: str, barcodes: bool) -> tuple[str, str | None]:
+    """Find the columns of ids and barcodes; the latter may be absent where none is needed."""
     found = []
-    for what, names in (("record ids", ID_NAMES), ("barcodes", BARCODE_NAMES)):
+    for what, names, needed in (("record ids", ID_NAMES, True), ("barcodes", BARCODE_NAMES, barcodes)):
         name = next((name for name in names if name in header), None)
-        if name is None:
+        if name is None and needed:
             raise SequenceFileError(
                 f"has no column of {what} among {', '.join(map(repr, header[:10]))}",
                 file=file,
                 hint=f"call it {names[0]!r} (or one of {', '.join(names[1:])})",
             )
         found.append(name)
-    return found[0], found[1]
+    return str(found[0]), found[1]
 
 
 def _too_long(file: str, row: int, identity: str | None) -> SequenceFileError:

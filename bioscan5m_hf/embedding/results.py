@@ -9,10 +9,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import pyarrow as pa
-
 from ..errors import OutputError
-from .inputs import Input
+
+
+class Records(Protocol):
+    """Reads or specimens that are named, as far as a table needs them."""
+
+    def count(self) -> int | None:
+        """Tell their number, where it is known."""
+
+    def batches(self, *, rows: int) -> Iterator[Any]:
+        """Give them in their order, in batches that have a length."""
 
 
 class Naming(Protocol):
@@ -24,11 +31,13 @@ class Naming(Protocol):
     def columns(self) -> list[str]:
         """The columns of the table."""
 
-    def names(self, batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    def names(self, batch: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401
         """Give the rows of a batch of reads."""
 
 
-def write_names(path: str | Path, naming: Naming, reads: Input, *, progress: bool = False) -> int:
+def write_names(
+    path: str | Path, naming: Naming, reads: Records, *, progress: bool = False, unit: str = "reads"
+) -> int:
     """Name all reads and write the table, under a temporary name that is renamed when it is whole.
 
     Values stand as they are, quoted as CSV wants it: an id that begins with `=`, `+`, `-` or `@` is not changed, since
@@ -40,6 +49,7 @@ def write_names(path: str | Path, naming: Naming, reads: Input, *, progress: boo
         naming: how names are given.
         reads: the records.
         progress: show a bar, in a terminal.
+        unit: what a record is called there.
 
     Returns:
         The number of reads.
@@ -58,7 +68,7 @@ def write_names(path: str | Path, naming: Naming, reads: Input, *, progress: boo
     try:
         with (
             beside.open("w", encoding="utf-8", newline="") as stream,
-            tqdm(total=reads.count(), unit=" reads", disable=None if progress else True, leave=False) as bar,
+            tqdm(total=reads.count(), unit=f" {unit}", disable=None if progress else True, leave=False) as bar,
         ):
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(columns)

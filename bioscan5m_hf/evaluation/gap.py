@@ -111,7 +111,10 @@ class Gap:
         Returns:
             Shape (n, width · modalities of the keys).
         """
-        asked = {name: centred(np.asarray(vectors[name][:]), self._centre(kind, name)) for name in kind.split("+")}
+        asked = {
+            name: centred(np.asarray(vectors[name][:], np.float32), self._centre(kind, name))
+            for name in kind.split("+")
+        }
         pairs, spread = self.weights[kind], self._spread(kind)
         blocks = []
         for name in self.held(kind) if held is None else held:
@@ -208,7 +211,7 @@ class Blocks:
 
     def __getitem__(self, rows: slice | npt.NDArray[np.integer]) -> Floats:
         blocks = [
-            self.spread[name] * centred(np.asarray(each[rows]), self.centres[name])
+            self.spread[name] * centred(np.asarray(each[rows], np.float32), self.centres[name])
             for name, each in self.vectors.items()
         ]
         return np.concatenate(blocks, axis=1, dtype=np.float32)
@@ -247,7 +250,7 @@ def centre_of(vectors: Vectors) -> Floats | None:
     """
     total, count = np.zeros(vectors.shape[1]), 0
     for start in range(0, vectors.shape[0], _AT_ONCE):
-        block = unit(np.asarray(vectors[start : start + _AT_ONCE]))
+        block = unit(np.asarray(vectors[start : start + _AT_ONCE], np.float32))
         total += block.sum(axis=0, dtype=np.float64)
         count += int(block.any(axis=1).sum())
     return (total / count).astype(np.float32) if count else None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from .gap import ARROW, KINDS, Floats, Gap, centre_of, centres_of, present
 from .labels import class_codes
 from .search import Search
-from .sides import Side
+from .sides import Side, joined
 
 
 _RATIOS = ((1.0, 0.0), (1.0, 1.0), (1.0, 0.5), (0.5, 1.0), (0.0, 1.0))
@@ -90,7 +90,7 @@ def fit_gap(
         >>> fit_gap(side, [side]).gap.weights
         {'dna': {'dna→dna': 1.0}}
     """
-    names = class_codes([*keys.labels[rank], *(name for side in queries for name in side.labels[rank])])
+    names = class_codes(joined([side.labels[rank] for side in (keys, *queries)]))
     known, rest = names[: len(keys)], names[len(keys) :]
     if not (known >= 0).any():
         raise ValueError(f"no key has a name at the rank {rank}: there is nothing to choose by")
