@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -271,6 +272,8 @@ cli_evaluation.register(app)
 
 def main() -> None:
     """Run the command; an error of ours is one line on standard error and exit status 1."""
+    if not sys.stderr.isatty():  # the libraries' bars would fill a log; ours keep silent by themselves
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
         app()
     except (Bioscan5mError, ValueError, ModuleNotFoundError, OSError) as error:

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import importlib.util
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,7 @@ def start_accelerator(precision: str, watching: Watching, folder: Path) -> Accel
         RecipeError: a tracker is not installed.
     """
     from accelerate import Accelerator
+    from transformers.utils import logging as transformers_logging
 
     from ..provenance import code_version
 
@@ -110,6 +112,8 @@ def start_accelerator(precision: str, watching: Watching, folder: Path) -> Accel
     )
     logging.basicConfig(format="%(message)s")
     logging.getLogger("accelerate").setLevel(logging.ERROR)
+    if not sys.stderr.isatty():  # bars would fill a log
+        transformers_logging.disable_progress_bar()
     logging.getLogger("bioscan5m_hf").setLevel(logging.INFO if accelerator.is_main_process else logging.WARNING)
     return accelerator
 
