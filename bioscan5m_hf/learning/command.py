@@ -113,7 +113,7 @@ def start_accelerator(precision: str, watching: Watching, folder: Path) -> Accel
     logging.basicConfig(format="%(message)s")
     logging.getLogger("accelerate").setLevel(logging.ERROR)
     if not sys.stderr.isatty():  # bars would fill a log
-        transformers_logging.disable_progress_bar()
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.getLogger("bioscan5m_hf").setLevel(logging.INFO if accelerator.is_main_process else logging.WARNING)
     return accelerator
 
