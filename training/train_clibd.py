@@ -103,7 +103,7 @@ def train(run: ContrastiveRun) -> int:
     best, since = progress.get("best", -1.0), progress.get("since", 0)
     meter, bar = SpecimenMeter(accelerator), run.bar(progress["step"])
     done = progress["step"]
-    run.model.train()
+    begin_learning(run)
     for step in run.steps_from(done) if not stopped(recipe, since) else ():
         meter.add(run.learn(step), step)
         bar.update()
@@ -125,6 +125,13 @@ def train(run: ContrastiveRun) -> int:
     bar.close()
     accelerator.wait_for_everyone()
     return done // run.steps_of_epoch
+
+
+def begin_learning(run: ContrastiveRun) -> None:
+    """Switch dropout and batch statistics on, but not in towers that do not learn."""
+    run.model.train()
+    for tower in run.recipe.freeze:
+        getattr(run.accelerator.unwrap_model(run.model), f"{tower}_model").eval()
 
 
 def stopped(recipe: ContrastiveRecipe, since: int) -> bool:

@@ -89,11 +89,12 @@ class Embedding:
     @torch.inference_mode()
     def _computed(self, tensors: Tensors) -> dict[str, NDArray[np.float32]]:
         inner, device = self.accelerator.unwrap_model(self.model), self.accelerator.device
-        was_training = inner.training
+        training = [module for module in inner.modules() if module.training]
         inner.eval()
         with self.accelerator.autocast():
-            output = inner(**self.shown.ready(moved(tensors, device)), return_loss=False)
-        inner.train(was_training)
+            output = inner.forward(**self.shown.ready(moved(tensors, device)), return_loss=False)
+        for module in training:  # and no other: towers that do not learn stay as they are
+            module.training = True
         return {name: each.float().cpu().numpy() for name, each in embeddings_of(output).items()}
 
     def _gathered(self, own: Any) -> list[Any]:  # noqa: ANN401

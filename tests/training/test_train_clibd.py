@@ -227,7 +227,18 @@ def test_a_tower_can_stay_as_it_is(dataset, tmp_path):
     assert not {name for name in learnt if name.startswith("image_model.") and name.endswith("qkv.weight")} & same
 
 
-def fresh_weights(dataset, folder):
+def test_a_tower_that_stays_has_no_dropout_and_keeps_its_statistics(dataset, tmp_path):
+    image = {"model_type": "timm_wrapper", "architecture": "test_resnet", "num_classes": 0}
+    architecture = {"image_config": image, "image_size": 32}
+    given = {"freeze": ["image"], "epochs": 2, "architecture": architecture, "validation": {"every": 1}}
+    learnt = weights_of(clibd(dataset, tmp_path, **given))
+    fresh = fresh_weights(dataset, tmp_path, **architecture)
+    tower = {name for name in fresh if name.startswith("image_model.")}
+    assert any("running_mean" in name for name in tower)
+    assert all(torch.equal(learnt[name], fresh[name]) for name in tower)
+
+
+def fresh_weights(dataset, folder, **architecture):
     """Give the weights that a run begins with."""
     from accelerate.utils import set_seed
 
@@ -238,7 +249,7 @@ def fresh_weights(dataset, folder):
     script = load(SCRIPT)
     recipe = make(ContrastiveRecipe, RECIPE | {"dataset": str(dataset)})
     set_seed(0)
-    model, _ = build(recipe.architecture, {}, script.names_of(recipe))
+    model, _ = build(recipe.architecture | architecture, {}, script.names_of(recipe))
     return model.state_dict()
 
 
