@@ -7,18 +7,21 @@ A run that was stopped goes on from its last checkpoint when the same command is
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast_object_list, set_seed
 from safetensors.torch import load_file, save_file
 
+from bioscan5m_hf.data.decode import Frame
+from bioscan5m_hf.data.manifest import write_text
 from bioscan5m_hf.data.sources import open_source, read_tables
 from bioscan5m_hf.evaluation.search import Search
 from bioscan5m_hf.evaluation.sides import Side
 from bioscan5m_hf.evaluation.specimens import open_data, revision_of
-from bioscan5m_hf.evaluation.validation import GAP, MEAN, Validated, distinct_texts, validate
+from bioscan5m_hf.evaluation.validation import GAP, MEAN, Validated, distinct_texts, score_names_of, validate
 from bioscan5m_hf.hub.cards import front_matter, public_name
 from bioscan5m_hf.hub.push import push
 from bioscan5m_hf.hub.records import record_figures
@@ -38,7 +41,7 @@ from bioscan5m_hf.models.clibd.towers_clibd import build
 from bioscan5m_hf.splits import parse
 
 
-BEST = "best.safetensors"
+BEST, GAP_FILE = "best.safetensors", "gap.json"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -48,6 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     check_recipe(output, recipe)
     output.mkdir(parents=True, exist_ok=True)
     accelerator = start_accelerator(recipe.precision, watching, output)
+    check_validation(recipe)
     process = accelerator.process_index, accelerator.num_processes
 
     # The model: pretrained and fresh towers, the same in all processes; other dropout in each.
@@ -62,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
     choose_attention(model, accelerator.device)
     for tower in recipe.freeze:
         getattr(model, f"{tower}_model").requires_grad_(False)
-    learner = with_lora(model, recipe.lora) if recipe.lora else model
+    learner = with_lora(model, recipe.lora, recipe.freeze) if recipe.lora else model
     if recipe.compile:
         compile_model(learner)
     groups = grouped(learner, recipe.weight_decay, everything=recipe.decays == "everything")
@@ -73,14 +77,31 @@ def main(arguments: list[str] | None = None) -> None:
     epoch, revision = batches.full_batches, revision_of(open_data(recipe.dataset))
     rest = recipe.epochs * epoch, epoch, revision, batches, shown, config
     run = ContrastiveRun(output, recipe, watching, accelerator, learner, optimizer, *rest)
-    epochs = train(run)
-    best, measured = output / CHECKPOINTS / BEST, None
-    if best.exists():
-        accelerator.unwrap_model(learner).load_state_dict(load_file(best))
-        measured = measure(run)
+    epochs, best = train(run)
+    measured = None
+    if best >= 0:
+        accelerator.unwrap_model(learner).load_state_dict(load_file(output / CHECKPOINTS / BEST))
+        measured = measure(run, fits=True)
     if accelerator.is_main_process:
         finish(run, tokenizer, measured, epochs)
     accelerator.end_training()
+
+
+def check_validation(recipe: ContrastiveRecipe) -> None:
+    """Look whether there is what the validation wants, before anything is learnt.
+
+    Raises:
+        RecipeError: there is no such score.
+        ValueError: there is no such split.
+    """
+    validating = recipe.validating
+    if validating is None:
+        return
+    known = score_names_of(recipe.modalities, [part for part in (validating.seen, validating.unseen) if part])
+    if validating.score not in known:
+        raise RecipeError(f"validation: there is no score {validating.score!r}: use one of {', '.join(known)}")
+    for split in validating.splits:
+        open_batches(recipe, split, Frame())
 
 
 def names_of(recipe: ContrastiveRecipe) -> list[str]:
@@ -96,8 +117,8 @@ def names_of(recipe: ContrastiveRecipe) -> list[str]:
     return sorted(" ".join(name for name in row if name) for row in rows)
 
 
-def train(run: ContrastiveRun) -> int:
-    """Take steps from where the run was stopped until the validation gets no better; give the number of epochs."""
+def train(run: ContrastiveRun) -> tuple[int, float]:
+    """Take steps from where the run was stopped until the validation gets no better; give epochs and best score."""
     accelerator, recipe, validating = run.accelerator, run.recipe, run.recipe.validating
     progress = run.resume()
     best, since = progress.get("best", -1.0), progress.get("since", 0)
@@ -107,8 +128,10 @@ def train(run: ContrastiveRun) -> int:
     for step in run.steps_from(done) if not stopped(recipe, since) else ():
         meter.add(run.learn(step), step)
         bar.update()
-        done, ends = step.number + 1, (step.number + 1) % run.steps_of_epoch == 0
-        if done % run.watching.log_every == 0 or ends:
+        done = step.number + 1
+        ends = done % run.steps_of_epoch == 0
+        saves = ends or done % recipe.save_every == 0
+        if done % run.watching.log_every == 0 or saves:  # no weights are saved whose losses nobody has looked at
             line = {"lr": run.optimizer.param_groups[0]["lr"], **meter.read(), "scale": scale_of(run)}
             run.log(done, line)
             bar.set_postfix(loss=f"{line['loss']:.3f}", specimens=f"{line['specimens_per_second']:,.0f}/s")
@@ -117,14 +140,14 @@ def train(run: ContrastiveRun) -> int:
             best, since = (score, 0) if score > best else (best, since + 1)
             if since == 0 and accelerator.is_main_process:
                 save_best(accelerator.unwrap_model(run.model), run.folder / CHECKPOINTS / BEST)
-        if ends or done % recipe.save_every == 0:
+        if saves:
             run.save(done, best=best, since=since)
             meter.clear()
         if stopped(recipe, since):
             break
     bar.close()
     accelerator.wait_for_everyone()
-    return done // run.steps_of_epoch
+    return done // run.steps_of_epoch, best
 
 
 def begin_learning(run: ContrastiveRun) -> None:
@@ -142,21 +165,24 @@ def stopped(recipe: ContrastiveRecipe, since: int) -> bool:
 
 def validated(run: ContrastiveRun, done: int) -> float:
     """Validate, write it to the log, and give the score that decides; all processes call it together."""
-    wanted = run.recipe.validating.score
-    scores = measure(run).scores
-    if wanted not in scores:
-        raise RecipeError(f"validation: there is no score {wanted!r}: use one of {', '.join(scores)}")
-    run.log(done, {"validation": scores[wanted], **chosen(scores)})
-    return scores[wanted]
+    wanted, measured = run.recipe.validating.score, measure(run)
+    found: list[float | None] = [None]
+    if measured is not None:
+        if wanted not in measured.scores:
+            raise RecipeError(f"validation: nothing has the score {wanted!r}: use one of {', '.join(measured.scores)}")
+        found = [measured.scores[wanted]]
+        run.log(done, {"validation": found[0], **chosen(measured.scores)})
+    (score,) = broadcast_object_list(found)
+    return score
 
 
-def measure(run: ContrastiveRun) -> Validated:
-    """Name the specimens of the validation by their nearest keys; all processes embed, and each names."""
+def measure(run: ContrastiveRun, *, fits: bool = False) -> Validated | None:
+    """Name the specimens of the validation by their nearest keys; all processes embed, and the first one names."""
     recipe, validating = run.recipe, run.recipe.validating
     embedding = Embedding(run.accelerator, run.model, run.shown)
     ranks = dict.fromkeys(("sampleid", *COLUMNS))
     sides = {}
-    for split in (validating.keys, validating.seen, validating.unseen):
+    for split in validating.splits:
         given = {"columns": list(ranks), "process": (run.accelerator.process_index, run.accelerator.num_processes)}
         batches = open_batches(recipe, split, run.shown.frame, **given)
         if validating.most is not None:
@@ -169,7 +195,9 @@ def measure(run: ContrastiveRun) -> Validated:
     if "text" in recipe.modalities:
         table = distinct_texts(keys.labels)
         texts = Side({"text": embedding.texts(table)}, {rank: table[rank] for rank in TEXT_RANKS})
-    return validate(keys, sides, texts, search=Search(device=str(run.accelerator.device)))
+    if not run.accelerator.is_main_process:
+        return None
+    return validate(keys, sides, texts, fits=fits, search=Search(device=str(run.accelerator.device)))
 
 
 def chosen(scores: dict[str, float]) -> dict[str, float]:
@@ -209,13 +237,12 @@ def finish(run: ContrastiveRun, tokenizer: object, measured: Validated | None, e
     recipe = run.recipe
     where = {"data_revision": run.data, "seed": recipe.seed, "processes": run.accelerator.num_processes}
     validating = recipe.validating
-    on = (
-        f"{public_name(recipe.dataset)} {validating.seen}, {validating.unseen}; keys {validating.keys}"
-        if validating
-        else ""
-    )
+    parts = ", ".join(validating.splits[1:]) if validating else ""
+    on = f"{public_name(recipe.dataset)} {parts}; keys {validating.keys}" if validating else ""
     records = report.make_records("validation", chosen(measured.scores) if measured else {}, data=on, **where)
     report.write_results(run.folder, records)
+    if measured is not None and measured.gap is not None:
+        write_text(run.folder / GAP_FILE, json.dumps(measured.gap.gap.to_dict()))
     model = merged(run.accelerator.unwrap_model(run.model)).cpu()
     place = run.watching.push_to_hub or recipe.output
     name = Path(place).name
@@ -239,13 +266,7 @@ def finish(run: ContrastiveRun, tokenizer: object, measured: Validated | None, e
         f"{model.config.projection_dim} numbers, trained by a contrastive loss. Towers: {towers}.",
         records=records,
         training=f"{run.batches.rows:,} specimens of `{recipe.split}`, {epochs} epochs of {run.steps_of_epoch:,} "
-        f"steps of {recipe.batch_size} specimens."
-        + (
-            f" The weights are those with the best `{validating.score}` on "
-            f"`{validating.seen}` and `{validating.unseen}`, which the results above are of, too."
-            if validating
-            else ""
-        ),
+        f"steps of {recipe.batch_size} specimens. {CHOSEN.format(validating.score, parts) if measured else ''}",
         revision=run.data,
         limits="The nearest key always has a name: how sure it is, `bioscan5m calibrate` measures, and "
         "`bioscan5m predict` leaves a name empty where it is not sure enough.",
@@ -254,6 +275,14 @@ def finish(run: ContrastiveRun, tokenizer: object, measured: Validated | None, e
     report.logger.info("saved %s", run.folder)
     if run.watching.push_to_hub:
         report.logger.info("pushed to %s", push(run.folder, run.watching.push_to_hub, repo_type="model").url)
+
+
+CHOSEN = (
+    "The weights are those with the best `{}` on {}, which the results above are of, too. How image and DNA are best "
+    "compared there (centred and weighed) was found out on one half of these specimens and measured on the other; "
+    "`gap.json` has what fits all of them."
+)
+"""What a card says of the validation."""
 
 
 if __name__ == "__main__":

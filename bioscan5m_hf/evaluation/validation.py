@@ -14,12 +14,12 @@ import pyarrow as pa
 from .accuracy import accuracy_of, harmonic_mean
 from .answers import array
 from .fusion import Stacked
-from .gap import ARROW
+from .gap import ARROW, KINDS
 from .gap_fit import FittedGap, fit_gap
 from .labels import codes_of
 from .retrieval import ALL
 from .search import Integers, Search, Vectors
-from .sides import UNFUSED, Side, joined
+from .sides import FUSED, UNFUSED, Side, joined
 
 
 MEAN = "mean top-1"
@@ -36,29 +36,60 @@ class Validated:
 
     Args:
         scores: `MEAN`, and `rank/part, direction/average` → from 0 to 1.
-        gap: how modalities are best compared, fitted on the same queries; None where there is one modality.
+        gap: how image and DNA are best compared, fitted on all queries; None where that was not asked for.
     """
 
     scores: Mapping[str, float]
     gap: FittedGap | None
 
 
+def score_names_of(modalities: Sequence[str], parts: Sequence[str]) -> list[str]:
+    """List the scores that `validate` gives of a model without fitting, where queries have names at all ranks.
+
+    Args:
+        modalities: that the model has.
+        parts: of the queries.
+
+    Examples:
+        >>> score_names_of(["image", "text"], ["val"])[:3]
+        ['mean top-1', 'order/val, image→image/micro', 'order/val, image→image/macro']
+    """
+    asked = [name for name in ("image", "dna") if name in modalities]
+    held = [*asked, *(["text"] if "text" in modalities else [])]
+    if len(asked) == 2:
+        asked, held = [*asked, *FUSED], [*held, *FUSED, ALL]
+    alone = "concatenated"
+    ways = [f"{one}{ARROW}{other}" for one in asked for other in held
+            if (alone in (one, other)) == (one == other == alone)]  # fmt: skip
+    named = [*parts, *([HARMONIC] if len(parts) == 2 else [])]
+    averages = ("micro", "macro")
+    return [MEAN, *(f"{r}/{part}, {way}/{a}" for r in RANKS for part in named for way in ways for a in averages)]
+
+
 def validate(
-    keys: Side, queries: Mapping[str, Side], texts: Side | None = None, *, search: Search | None = None
+    keys: Side,
+    queries: Mapping[str, Side],
+    texts: Side | None = None,
+    *,
+    fits: bool = False,
+    search: Search | None = None,
 ) -> Validated:
     """Name queries by their nearest key, in every way.
 
-    The parts of `MEAN` are those of CLIBD's code: every kind of query by every kind of key (photographs, barcodes and
-    names, image and DNA averaged or side by side, and keys of all modalities in one index), each rank, by specimen and
-    by class, of each part. Only texts do not ask: that of a query is its answer. A query without a name of a rank does
-    not count there; a key without one fills its place.
+    `MEAN` is over every kind of query by every kind of key (photographs, barcodes and names, image and DNA averaged or
+    side by side, and both in one index), each rank, by specimen and by class, of each part. CLIBD's code chooses its
+    weights by such a mean, in which texts ask, too (that of a query is its answer), keys have a text each, and what
+    has no name counts as one of the name `not_classified`. Here a query without a name of a rank does not count there,
+    and a key without one fills its place.
 
     Args:
         keys: of seen and unseen species.
         queries: part, such as `val` and `val_unseen` → specimens that ask, with photographs, barcodes or both; of two
             parts, the harmonic mean is given, too.
         texts: the names of the keys as vectors, each once: photographs and barcodes are named by the nearest, which is
-            naming without any photograph or barcode of the species. In `MEAN` it stands for keys with texts.
+            naming without any photograph or barcode of the species.
+        fits: find out how image and DNA are best compared, too, which takes longer: on half of the queries, to be
+            measured on the other half, and the other way round; the comparison that is given is fitted on all.
         search: sizes of blocks, precision and device.
 
     Raises:
@@ -80,15 +111,37 @@ def validate(
         raise ValueError("no query has a name at any of the ranks that its keys have: nothing can be counted")
     mean = float(np.mean([scores[name] for name in scores]))
     gap = None
-    if {"image", "dna"} <= keys.vectors.keys():
+    if fits and {"image", "dna"} <= keys.vectors.keys():
+        scores |= _fused(keys, queries, search)
         gap = fit_gap(keys, list(queries.values()), search=search)
-        for part, side in queries.items():
-            for kind in gap.gap.weights:
-                place = gap.gap.nearest(kind, side.vectors, keys.vectors, 1, search).place[:, 0]
-                scores |= _scored(f"{part}, {kind}, {GAP}", place, keys, side)
     if len(queries) == 2:
         scores |= _harmonic(scores, *queries)
     return Validated({MEAN: mean, **scores}, gap)
+
+
+def _fused(keys: Side, queries: Mapping[str, Side], search: Search) -> dict[str, float]:
+    """Score queries that are compared as was best for the other half of them."""
+    halves = {part: np.arange(len(side)) % 2 for part, side in queries.items()}
+    fitted = [fit_gap(keys, [_taken(side, np.flatnonzero(halves[part] != half)) for part, side in queries.items()],
+                      search=search).gap for half in (0, 1)]  # fmt: skip
+    scores: dict[str, float] = {}
+    for part, side in queries.items():
+        for kind in KINDS:
+            if not all(kind in gap.weights for gap in fitted):
+                continue
+            place = np.zeros(len(side), np.int64)
+            for half, gap in enumerate(fitted):
+                rows = np.flatnonzero(halves[part] == half)
+                if len(rows):
+                    asked = {name: each[rows] for name, each in side.vectors.items()}
+                    place[rows] = gap.nearest(kind, asked, keys.vectors, 1, search).place[:, 0]
+            scores |= _scored(f"{part}, {kind}, {GAP}", place, keys, side)
+    return scores
+
+
+def _taken(side: Side, rows: Integers) -> Side:
+    labels = {rank: array(names).take(pa.array(rows)) for rank, names in side.labels.items()}
+    return Side({name: each[rows] for name, each in side.vectors.items()}, labels)
 
 
 def _answers(side: Side, keys: Side, texts: Side | None, search: Search) -> list[tuple[str, Integers, Side]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ..models.clibd import MODALITIES
 from .recipe import RecipeError, check_choice, check_range, make, option
@@ -25,12 +25,12 @@ class Validating:
 
     keys: str = option("train+key_unseen", "splits of the keys")
     seen: str = option("val", "splits of queries whose species were learnt from")
-    unseen: str = option("val_unseen", "splits of queries whose species were not")
+    unseen: str | None = option("val_unseen", "splits of queries whose species were not; null where there are none")
     score: str = option("mean top-1", "what decides which weights are kept")
     every: int = option(1, "epochs between validations")
     begin: int = option(1, "first epoch after which there is one")
     patience: int | None = option(None, "validations without a better score after which to stop; null for all epochs")
-    most: int | None = option(None, "specimens of each split group, at most, drawn by MD5(processid); null for all")
+    most: int | None = option(None, "about so many specimens of each, drawn by MD5(processid); null for all")
 
     def __post_init__(self) -> None:
         for name in ("every", "begin"):
@@ -38,6 +38,11 @@ class Validating:
         for name in ("patience", "most"):
             if (value := getattr(self, name)) is not None:
                 check_range(f"validation: {name}", value, 1)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Splits of the keys and of the queries."""
+        return tuple(split for split in (self.keys, self.seen, self.unseen) if split is not None)
 
     def due(self, epoch: int, epochs: int) -> bool:
         """Tell whether there is a validation after an epoch.
@@ -61,6 +66,9 @@ class ContrastiveRecipe:
         >>> ContrastiveRecipe(batch_size=2000).peak_learning_rate
         0.0002
     """
+
+    MAY_CHANGE: ClassVar[frozenset[str]] = frozenset({"output", "micro_batch_size", "compile", "save_every"})
+    """What a resumed run may have otherwise; not `streaming`, since a stream has another order."""
 
     dataset: str = option("bioscan-5m", "dataset folder, Hub id, or name in the prepared cache of `datasets`")
     package: str | None = option(None, "image package; by default the dataset's first")
@@ -105,6 +113,8 @@ class ContrastiveRecipe:
             raise RecipeError(f"share is {self.share}: use a number above 0 and up to 1")
         if not self.learning_rate > 0:
             raise RecipeError(f"learning_rate is {self.learning_rate}: use a positive number")
+        if len(self.modalities) < 2:
+            raise RecipeError(f"modalities is {list(self.modalities)}: two are needed to be compared")
         for name in (*self.towers, *self.freeze):
             check_choice("a tower", name, self.modalities)
         _ = self.validating

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 RECIPE, LOG, CHECKPOINTS = "recipe.yaml", "log.jsonl", ".checkpoints"
 """Files of a run's folder. Checkpoints are hidden: they are not pushed to the Hub."""
 
-_MAY_CHANGE = {"output", "micro_batch_size", "compile", "gradient_checkpointing", "streaming"}
-"""Fields of a recipe that a resumed run may have otherwise: they change rounding errors at most."""
+_MAY_CHANGE = frozenset({"output", "micro_batch_size", "compile", "gradient_checkpointing", "streaming"})
+"""Fields of a recipe that a resumed run may have otherwise, as they change rounding errors at most; a recipe may have
+`MAY_CHANGE` of its own."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,8 @@ def check_recipe(folder: Path, recipe: Any) -> None:  # noqa: ANN401
     if not (folder / RECIPE).exists():
         return
     before, now = to_public(read_recipe(type(recipe), folder / RECIPE)), to_public(recipe)
-    changed = [name for name in now if before[name] != now[name] and name not in _MAY_CHANGE]
+    allowed = getattr(recipe, "MAY_CHANGE", _MAY_CHANGE)
+    changed = [name for name in now if before[name] != now[name] and name not in allowed]
     if changed:
         said = ", ".join(f"{name} was {before[name]!r} and is {now[name]!r}" for name in changed)
         raise CheckpointError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from ..data.augmentation import Augmentation
 from ..data.decode import Frame
 from ..data.loader import ImageBatches
 from ..data.mapped import MappedBatches
+from ..data.workers import default_workers
 from ..dna import STANDARD, encode_kmers
 from ..dna.kmers import Layout
 from ..models.clibd import ClibdConfig, ClibdProcessor
@@ -78,7 +80,7 @@ class Shown:
         if self.kinds:
             columns = [_hashed(batch[rank]) for rank in ("species", BIN)]
             made["labels"] = torch.from_numpy(np.stack(columns, axis=1))
-            made["joins"] = torch.from_numpy(_hashed(batch[BARCODE]))
+            made["joins"] = torch.from_numpy(_hashed([(each or "").strip("Nn") for each in batch[BARCODE]]))
         return made
 
     def barcodes(self, barcodes: Sequence[str | None]) -> Tensors:
@@ -189,6 +191,7 @@ def open_batches(
         seed=recipe.seed,
         rank=process[0],
         world_size=process[1],
+        threads=max(1, default_workers() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))),
     )
     if learns and not batches.full_batches:
         raise RecipeError(
@@ -211,19 +214,20 @@ def moved(tensors: Tensors, device: torch.device) -> Tensors:
 
 
 def pieces_of(tensors: Tensors, size: int | None) -> list[Tensors]:
-    """Cut a batch into pieces of so many specimens.
+    """Cut a batch into pieces of about equal size, none larger than so many specimens.
 
     Args:
         tensors: of equal first dimension n.
-        size: of a piece; None for all in one.
+        size: of the largest piece; None for all in one.
 
     Examples:
-        >>> [len(piece["labels"]) for piece in pieces_of({"labels": torch.arange(5)}, 2)]
-        [2, 2, 1]
+        >>> [len(piece["labels"]) for piece in pieces_of({"labels": torch.arange(5)}, 3)]
+        [3, 2]
     """
     rows = len(next(iter(tensors.values())))
-    starts = range(0, rows, size or rows)
-    return [{name: value[start : start + (size or rows)] for name, value in tensors.items()} for start in starts]
+    count = -(-rows // (size or rows))
+    cut = {name: value.tensor_split(count) for name, value in tensors.items()}
+    return [{name: parts[number] for name, parts in cut.items()} for number in range(count)]
 
 
 def _hashed(values: Sequence[str | None]) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -107,7 +107,7 @@ def test_specimens_that_are_alike_have_equal_labels_in_every_batch():
     shown, _ = shown_of()
     shown.kinds = True
     one = shown(
-        batch_of(["Aus bus", None, "Aus bus", "Aus cus"], ["B1", "B1", None, None], ["ACGTA", None, "ACGTA", "C"])
+        batch_of(["Aus bus", None, "Aus bus", "Aus cus"], ["B1", "B1", None, None], ["ACGTA", None, "NACGTANN", "C"])
     )
     labels, joins = one["labels"], one["joins"]
     assert labels.dtype == joins.dtype == torch.int64
@@ -134,6 +134,6 @@ def test_specimens_that_lack_something_are_kept_and_marked():
 def test_pieces_are_all_of_the_batch():
     tensors = {"a": torch.arange(7), "b": torch.arange(14).reshape(7, 2)}
     pieces = pieces_of(tensors, 3)
-    assert [len(piece["a"]) for piece in pieces] == [3, 3, 1]
+    assert [len(piece["a"]) for piece in pieces] == [3, 2, 2]
     assert torch.equal(torch.cat([piece["b"] for piece in pieces]), tensors["b"])
     assert len(pieces_of(tensors, None)) == 1

@@ -10,7 +10,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from transformers import AutoModel, BertConfig, BertModel
+from transformers import AutoModel, BertConfig, BertForMaskedLM, BertModel
 
 from bioscan5m_hf.dna import encode_kmers
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertForMaskedLM, masked_mean
@@ -89,7 +89,8 @@ def test_towers_of_open_clip(tmp_path):
     clip = open_clip.create_model(CLIP, force_custom_text=True)
     folder = tmp_path / "clip"
     folder.mkdir()
-    config = {"model_cfg": open_clip.get_model_config(CLIP), "preprocess_cfg": {}}
+    colours = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]}
+    config = {"model_cfg": open_clip.get_model_config(CLIP), "preprocess_cfg": colours}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     from safetensors.torch import save_model
 
@@ -99,7 +100,9 @@ def test_towers_of_open_clip(tmp_path):
     model.eval()
     clip.eval()
     assert model.config.image_config.architecture == CLIP
-    given = make_processor(model.config, tokenizer)(images=pictures(1), text=["Diptera Phoridae"])
+    processor = make_processor(model.config, tokenizer)
+    assert list(processor.image_processor.image_mean) == colours["mean"]
+    given = processor(images=pictures(1), text=["Diptera Phoridae"])
     with torch.no_grad():
         found = model(**given, return_loss=False)
         for name, theirs in (
@@ -124,6 +127,43 @@ def test_towers_of_open_clip(tmp_path):
 def test_the_tokenizer_of_open_clip_is_equal_to_theirs(text):
     ours = clip_tokenizer()(text, padding="max_length", max_length=77, truncation=True)["input_ids"]
     assert ours == open_clip.get_tokenizer("ViT-B-32")([text])[0].tolist()
+
+
+@pytest.mark.parametrize("pooling", ["logits_mean", "softmax_mean"])
+def test_the_transform_of_a_masked_model_comes_along(tmp_path, pooling):
+    torch.manual_seed(3)
+    config = BarcodeBertConfig(kmer_size=3, mlm_head="bert", **SMALL)
+    whole = BarcodeBertForMaskedLM(config)
+    with torch.no_grad():
+        for each in whole.parameters():
+            each.uniform_(-1, 1)
+    save_stock(whole, tmp_path / "dna")
+    model, _ = build({"modalities": ["dna"], "dna_pooling": pooling}, {"dna": str(tmp_path / "dna")})
+    stock = BertForMaskedLM.from_pretrained(tmp_path / "dna").cls.predictions.transform.state_dict()
+    assert all(torch.equal(each, stock[name]) for name, each in model.dna_transform.state_dict().items())
+    linear = save_barcodebert(tmp_path / "linear")
+    with pytest.raises(CheckpointError, match=r"lacks cls\.predictions\.transform"):
+        build({"modalities": ["dna"], "dna_pooling": pooling}, {"dna": str(linear)})
+
+
+def test_photographs_are_normalised_as_the_weights_want(tmp_path):
+    save_timm(tmp_path / "image")
+    config = json.loads((tmp_path / "image" / "config.json").read_text())
+    config["pretrained_cfg"] |= {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+    (tmp_path / "image" / "config.json").write_text(json.dumps(config))
+    model, _ = build({"modalities": ["image"]}, {"image": str(tmp_path / "image")})
+    images = make_processor(model.config).image_processor
+    assert [list(images.image_mean), list(images.image_std)] == [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]
+
+
+def test_a_model_of_open_clip_without_weights_or_with_other_words_is_refused(tmp_path):
+    config = {"model_cfg": open_clip.get_model_config(CLIP), "preprocess_cfg": {}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="cannot be opened by open_clip"):
+        build({"modalities": ["image"]}, {"image": f"open_clip:local-dir:{tmp_path}"})
+    siglip = {"model_type": "open_clip_tower", "architecture": "ViT-B-16-SigLIP", "tower": "text"}
+    with pytest.raises(ValueError, match=r"its text tower reads the words of .*, not CLIP's"):
+        build({"modalities": ["text"], "text_config": siglip}, {})
 
 
 def test_fresh_towers_know_the_words_of_the_names():

@@ -19,6 +19,7 @@ from transformers import AutoModel
 
 from bioscan5m_hf.adapters import load_encoder
 from bioscan5m_hf.evaluation import evaluate_model
+from bioscan5m_hf.evaluation.gap import Gap
 from bioscan5m_hf.evaluation.validation import MEAN
 from bioscan5m_hf.learning.checkpoints import CheckpointError
 from bioscan5m_hf.learning.meter import LossError
@@ -105,9 +106,9 @@ def test_it_learns_and_says_how_well(finished):
     assert all(line["validation"] == line[MEAN] for line in validations)
     assert max(line["validation"] for line in validations[1:]) > validations[0]["validation"]
     assert {"species/val, image→dna/macro", "species/val_unseen, image→text/macro"} <= set(validations[0])
-    assert "genus/harmonic mean, image+dna, centred and weighed/macro" in validations[0]
     records = {each["metric"]: each for each in json.loads((finished / "results.json").read_text())}
     assert records[MEAN]["value"] == max(line["validation"] for line in validations)  # of the best weights
+    assert "genus/harmonic mean, image+dna, centred and weighed/macro" in records
     assert {"data_revision", "seed", "hardware", "code", "command"} <= set(records[MEAN])
 
 
@@ -143,7 +144,9 @@ def test_the_blocks_of_its_card_run(finished):
     assert names["output"].image_embeds.shape == names["output"].text_embeds.shape == (1, 16)
     assert "- clibd\n" in card
     assert "sentence-transformers" not in card
-    assert "The weights are those with the best `mean top-1`" in card
+    assert "The weights are those with the best `mean top-1` on val, val_unseen" in card
+    gap = Gap.from_dict(json.loads((finished / "gap.json").read_text()))
+    assert set(gap.weights) == {"image", "dna", "image+dna"}
 
 
 def test_a_killed_run_goes_on_exactly(finished, dataset, tmp_path):
@@ -219,8 +222,9 @@ def test_low_rank_matrices_learn_and_are_merged(dataset, tmp_path):
         clibd(dataset, tmp_path / "wrong", lora={"rank": 2})
 
 
-def test_a_tower_can_stay_as_it_is(dataset, tmp_path):
-    made = clibd(dataset, tmp_path, freeze=["dna"], epochs=1, validation={"splits": "none"})
+@pytest.mark.parametrize("lora", [{}, {"r": 2}])
+def test_a_tower_can_stay_as_it_is(dataset, tmp_path, lora):
+    made = clibd(dataset, tmp_path, freeze=["dna"], lora=lora, epochs=1, validation={"splits": "none"})
     learnt, fresh = weights_of(made), fresh_weights(dataset, tmp_path)
     same = {name for name in learnt if torch.equal(learnt[name], fresh[name])}
     assert {name for name in learnt if name.startswith("dna_model.")} <= same
@@ -281,6 +285,8 @@ def test_two_modalities(dataset, tmp_path, modalities):
         ({"batch_size": 5000}, "has fewer than the 5000 specimens of a batch: give a smaller batch_size"),
         ({"validation": {"score": "species"}}, "there is no score 'species': use one of mean top-1, order/"),
         ({"validation": {"pace": 1}}, "validation: unknown entry 'pace'; did you mean 'patience'"),
+        ({"validation": {"unseen": "key_seen"}}, "unknown split 'key_seen'"),
+        ({"architecture": {"modalities": ["dna"]}}, "modalities is .*: two are needed to be compared"),
         ({"towers": {"sound": "x"}}, "a tower is 'sound': use one of image, dna, text"),
         ({"split": "dev"}, "unknown split"),
         ({"batch_size": 1}, "batch_size is 1: a specimen is compared with others"),
@@ -291,11 +297,29 @@ def test_two_modalities(dataset, tmp_path, modalities):
 def test_what_cannot_be_done_is_said(dataset, tmp_path, changes, message):
     with pytest.raises((RecipeError, ValueError), match=message):
         clibd(dataset, tmp_path, **changes)
+    assert not (tmp_path / "clibd" / "log.jsonl").exists()  # said before anything is learnt
 
 
-def test_another_recipe_in_the_same_folder_is_refused(finished, dataset):
-    with pytest.raises(CheckpointError, match="seed was 0 and is 1"):
-        clibd(dataset, finished.parent, "--save-every", 3, "--seed", 1, validation={"every": 2})
+@pytest.mark.parametrize(
+    ("changed", "message"), [(("--seed", 1), "seed was 0 and is 1"), (("--no-streaming",), "streaming was True")]
+)
+def test_another_recipe_in_the_same_folder_is_refused(finished, dataset, changed, message):
+    with pytest.raises(CheckpointError, match=message):
+        clibd(dataset, finished.parent, "--save-every", 3, *changed, validation={"every": 2})
+
+
+def test_weights_are_not_saved_before_their_losses_are_seen(dataset, tmp_path):
+    with pytest.raises(LossError, match="the loss of step"):
+        train(
+            *(SCRIPT, "--config", recipe_of(tmp_path, learning_rate=1e30, clip=None), "--dataset", dataset),
+            *("--output", tmp_path / "clibd", "--log-every", 25, "--save-every", 2),
+        )
+    assert not list((tmp_path / "clibd" / ".checkpoints").glob("step-*"))
+
+
+def test_there_need_be_no_unseen_species(dataset, tmp_path):
+    made = clibd(dataset, tmp_path, epochs=1, validation={"unseen": None, "keys": "train"})
+    assert "on val, which the results" in (made / "README.md").read_text()
 
 
 def test_a_loss_that_is_no_number_names_the_specimens(dataset, tmp_path):

@@ -19,6 +19,8 @@ class OpenClipConfig(PreTrainedConfig):
         architecture: as `open_clip.list_models()` has it, such as `ViT-L-14`.
         tower: which of its two.
         context_length: tokens of a text.
+        image_mean: of red, green and blue, that photographs are normalised with; by default OpenAI's.
+        image_std: likewise, their standard deviation.
 
     Examples:
         >>> OpenClipConfig(architecture="ViT-B-32", tower="text").context_length
@@ -30,6 +32,8 @@ class OpenClipConfig(PreTrainedConfig):
     architecture: str = "ViT-B-16"
     tower: Literal["image", "text"] = "image"
     context_length: int = 77
+    image_mean: list[float] | None = None
+    image_std: list[float] | None = None
 
 
 @strict

@@ -98,22 +98,23 @@ def image_processor(config: ClibdConfig) -> CLIPImageProcessor:
         from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD  # type: ignore[import-untyped]
 
         found = open_clip.get_model_config(tower.architecture)["vision_cfg"]["image_size"]
-        side, mean, std = int(found), list(OPENAI_DATASET_MEAN), list(OPENAI_DATASET_STD)
+        side, mean, std = int(found), tower.image_mean or OPENAI_DATASET_MEAN, tower.image_std or OPENAI_DATASET_STD
     elif tower is not None and tower.model_type == "timm_wrapper":
         import timm
 
-        known = timm.get_pretrained_cfg(tower.architecture)
-        given = (tower.model_args or {}).get("img_size") or (known.input_size[-1] if known else side)
+        usual = timm.get_pretrained_cfg(tower.architecture)
+        known = (usual.to_dict() if usual else {}) | (getattr(tower, "pretrained_cfg", None) or {})
+        given = (tower.model_args or {}).get("img_size") or (known.get("input_size") or [side])[-1]
         side = given if isinstance(given, int) else given[-1]
-        mean, std = (list(known.mean), list(known.std)) if known else (mean, std)
+        mean, std = known.get("mean") or mean, known.get("std") or std
     side = config.image_size or side
     return CLIPImageProcessor(
         size={"shortest_edge": round(side * _RESIZED)},
         crop_size={"height": side, "width": side},
         resample=2 if config.image_normalize == "none" else 3,
         do_normalize=config.image_normalize != "none",
-        image_mean=mean,
-        image_std=std,
+        image_mean=list(mean),
+        image_std=list(std),
     )
 
 

@@ -1,6 +1,7 @@
 """Towers of CLIBD from pretrained models: timm, open_clip, BarcodeBERT and BERT, from folders or the Hub.
 
-Only configurations, vocabularies and tensors are read. No tensor of a tower is ever left as it was drawn.
+Only configurations, vocabularies and tensors are read: safetensors, or for open_clip's own tags what torch's
+`weights_only` allows, and no code of a repository. No tensor of a tower is ever left as it was drawn.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    BertForMaskedLM,
+    PreTrainedConfig,
+    PreTrainedTokenizerFast,
+)
 from transformers.utils import logging
 
 from ..barcodebert.checkpoint_barcodebert import CheckpointError
@@ -29,6 +37,9 @@ from .modeling_clibd import ClibdModel
 OPEN_CLIP = "open_clip:"
 """Stands before a model of open_clip: `open_clip:ViT-L-14/commonpool_xl_laion_s13b_b90k`, `open_clip:hf-hub:ID`, or
 `open_clip:local-dir:FOLDER`."""
+
+CLIP_WORDS = 49_408
+"""Ids of CLIP's tokenizer."""
 
 _UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError, SafetensorError)
 
@@ -100,6 +111,8 @@ def build(
         raise ValueError(f"the architecture cannot be built: {' '.join(str(error).split())}") from error
     for name, tower in opened.items():
         _load(getattr(model, f"{name}_model"), tower.state, f"{towers[name]} as the {name} tower")
+    if "dna" in opened and hasattr(model, "dna_transform"):
+        _load(model.dna_transform, _transform(towers["dna"]), f"{towers['dna']} as the DNA tower's transform")
     return model, tokenizer
 
 
@@ -164,7 +177,7 @@ def open_text(place: str) -> Tower:
         return _open_clip(place, "text")
     config, model = _opened(place, lambda config: config.model_type == "bert", "BERT", add_pooling_layer=False)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place)
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
     except _UNREADABLE as error:
         raise CheckpointError(f"{place} has no tokenizer that can be read: {_short(error)}") from error
     plain = {name: value for name, value in config.to_dict().items() if name in _BERT}
@@ -181,6 +194,28 @@ _BERT = (
 """What makes a BERT; the rest of a configuration is about what stood around it."""
 
 
+def _transform(place: str) -> dict[str, Tensor]:
+    """Give what stands between BERT and its head for hidden k-mers, which two ways of pooling go on with.
+
+    Raises:
+        CheckpointError: it has none.
+    """
+    with _without_report():
+        loaded: Any = BertForMaskedLM.from_pretrained(
+            place, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+        )
+    model, about = loaded
+    state = dict(model.cls.predictions.transform.state_dict())
+    lost = [name for name in about["missing_keys"] if ".transform." in name]
+    other = "BertForTokenClassification" in (model.config.architectures or ())  # its export makes one up
+    if lost or other or not state["dense.weight"].any():
+        raise CheckpointError(
+            f"{place} lacks cls.predictions.transform, which this dna_pooling goes on with: take a model that was "
+            "trained with BERT's own head, or another dna_pooling"
+        )
+    return state
+
+
 def _check_fields(architecture: Mapping[str, Any]) -> None:
     """Refuse fields that there are not; transformers would keep them and do nothing."""
     known = [field.name for field in fields(ClibdConfig)]
@@ -194,7 +229,7 @@ def _check_fields(architecture: Mapping[str, Any]) -> None:
 def _opened(place: str, fits: Callable[[Any], bool], library: str, **more: Any) -> tuple[Any, nn.Module]:
     """Open configuration and model; pickled weights are not read, nor is code run."""
     try:
-        config = AutoConfig.from_pretrained(place)
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
     except _UNREADABLE as error:
         raise CheckpointError(f"{place} cannot be opened as a model of {library}: {_short(error)}") from error
     if not fits(config):
@@ -204,7 +239,12 @@ def _opened(place: str, fits: Callable[[Any], bool], library: str, **more: Any) 
     try:
         with _without_report():
             model, about = AutoModel.from_pretrained(
-                place, config=config, use_safetensors=True, output_loading_info=True, **more
+                place,
+                config=config,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                **more,
             )
     except _UNREADABLE as error:
         raise CheckpointError(f"{place} cannot be opened as a model of {library}: {_short(error)}") from error
@@ -230,7 +270,8 @@ def _open_clip(place: str, tower: Literal["image", "text"]) -> Tower:
     name = place.removeprefix(OPEN_CLIP)
     try:
         if name.startswith(("hf-hub:", "local-dir:")):
-            whole, architecture = open_clip.create_model(name, force_custom_text=True), _architecture(name)
+            architecture = _architecture(name)
+            whole = open_clip.create_model(name, force_custom_text=True, require_pretrained=True)
         else:
             architecture, _, tag = name.partition("/")
             known = open_clip.list_pretrained_tags_by_model(architecture)
@@ -238,14 +279,40 @@ def _open_clip(place: str, tower: Literal["image", "text"]) -> Tower:
                 raise ValueError(
                     f"it names no weights, as {OPEN_CLIP}NAME/TAG does: use one of {', '.join(known) or '-'}"
                 )
-            whole = open_clip.create_model(architecture, pretrained=tag, force_custom_text=True)
+            whole = open_clip.create_model(
+                architecture, pretrained=tag, force_custom_text=True, require_pretrained=True
+            )
+        if tower == "text":
+            _check_words(architecture)
     except _UNREADABLE as error:
         raise CheckpointError(f"{place} cannot be opened by open_clip: {_short(error)}") from error
     inner = whole.visual if tower == "image" else whole.text
     context = open_clip.get_model_config(architecture)["text_cfg"].get("context_length", 77)
-    config = OpenClipConfig(architecture=architecture, tower=tower, context_length=context)
+    seen = getattr(whole.visual, "preprocess_cfg", {}) if tower == "image" else {}
+    colours = [[float(each) for each in seen[name]] if seen.get(name) else None for name in ("mean", "std")]
+    config = OpenClipConfig(
+        architecture=architecture,
+        tower=tower,
+        context_length=context,
+        image_mean=colours[0],
+        image_std=colours[1],
+    )
     state = {f"inner.{key}": value for key, value in inner.state_dict().items()}
     return Tower(config, state, tokenizer=clip_tokenizer() if tower == "text" else None)
+
+
+def _check_words(architecture: str) -> None:
+    """Refuse a text tower that reads other words than those of CLIP.
+
+    Raises:
+        ValueError: it has a tokenizer of its own, or another number of ids.
+    """
+    import open_clip
+
+    text = open_clip.get_model_config(architecture)["text_cfg"]
+    other = text.get("hf_tokenizer_name") or text.get("hf_model_name")
+    if other or text.get("vocab_size", CLIP_WORDS) != CLIP_WORDS:
+        raise ValueError(f"its text tower reads the words of {other or 'another tokenizer'}, not CLIP's: take another")
 
 
 def _architecture(name: str) -> str:
@@ -269,6 +336,7 @@ def _with_words(fields: dict[str, Any], names: Iterable[str]) -> tuple[dict[str,
     given = fields.get("text_config")
     if not isinstance(given, Mapping) or given.get("model_type") != "bert":
         if isinstance(given, Mapping) and given.get("model_type") == OpenClipConfig.model_type:
+            _check_words(given.get("architecture", OpenClipConfig().architecture))
             return fields, clip_tokenizer()
         given = {"model_type": "bert", "hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8}
     tokenizer = name_tokenizer(names, given["vocab_size"]) if "vocab_size" in given else name_tokenizer(names)
