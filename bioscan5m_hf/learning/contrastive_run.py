@@ -23,7 +23,7 @@ from .shown import PROCESSID, Shown, Tensors, moved, pieces_of
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-_OF_LOSS = ("labels", "joins", "image_present", "dna_present", "text_present")
+_OF_LOSS = ("labels", "joins", "text_joins", "image_present", "dna_present", "text_present")
 
 
 class Step(NamedTuple):
@@ -147,9 +147,10 @@ def loss_of(
         embeddings: modality → vectors, shape (n, width).
         scale: of cosines.
         config: of the model.
-        given: `labels`, `joins`, and `image_present` and the like, as far as there are.
+        given: `labels`, `joins`, `text_joins`, and `image_present` and the like, as far as there are.
     """
-    kinds = {name: given[name] for name in ("labels", "joins") if name in given}
+    kinds: dict[str, Any] = {name: given[name] for name in ("labels", "joins") if name in given}
+    same_text = {"text": given["text_joins"]} if "text" in embeddings and "text_joins" in given else {}
     return contrastive_loss(
         embeddings,
         scale,
@@ -157,7 +158,7 @@ def loss_of(
         present={name: given[f"{name}_present"] for name in embeddings if f"{name}_present" in given},
         bind_to=config.bind_to,
         gather=config.gather,
-        **(kinds if config.targets != "identity" else {}),
+        **(kinds | {"joins_of": same_text} if kinds and config.targets != "identity" else {}),
     )
 
 

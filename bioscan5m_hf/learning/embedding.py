@@ -116,7 +116,7 @@ def _together(given: Sequence[tuple[list[pa.Table], list[dict[str, NDArray[np.fl
 
 
 def _of_text(name: str) -> bool:
-    return name in ("input_ids", "attention_mask", "labels", "joins") or name.endswith("_present")
+    return name in ("input_ids", "attention_mask", "labels", "joins", "text_joins") or name.endswith("_present")
 
 
 def _present(vectors: NDArray[np.float32], there: torch.Tensor | None) -> NDArray[np.float32]:

@@ -44,7 +44,8 @@ class Shown:
     Args:
         processor: of the model.
         config: of the model.
-        kinds: give `labels` (species and BIN) and `joins` (barcode), which tell specimens that are alike.
+        kinds: give `labels` (species and BIN), `joins` (barcode) and `text_joins` (all names together), which tell
+            specimens that are alike.
     """
 
     processor: ClibdProcessor
@@ -80,6 +81,10 @@ class Shown:
         if self.kinds:
             columns = [_hashed(batch[rank]) for rank in ("species", BIN)]
             made["labels"] = torch.from_numpy(np.stack(columns, axis=1))
+            if "text" in modalities:
+                names = zip(*(batch[rank] for rank in TEXT_RANKS), strict=True)
+                made["text_joins"] = torch.from_numpy(_hashed(["|".join(each or "" for each in row).strip("|")
+                                                               for row in names]))  # fmt: skip
             made["joins"] = torch.from_numpy(_hashed([(each or "").strip("Nn") for each in batch[BARCODE]]))
         return made
 

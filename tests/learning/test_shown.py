@@ -118,6 +118,7 @@ def test_specimens_that_are_alike_have_equal_labels_in_every_batch():
     other = shown(batch_of(["Aus cus"], ["B1"], ["ACGTA"]))
     assert other["labels"].tolist() == [[labels[3, 0], labels[0, 1]]]
     assert other["joins"][0] == joins[0]
+    assert one["text_joins"][0] == one["text_joins"][2] != one["text_joins"][3] != one["text_joins"][1] >= 0
     shown.kinds = False
     assert "labels" not in shown(batch_of(["Aus bus"], [None], [None]))
 

@@ -88,6 +88,26 @@ def test_equal_barcodes_join_and_different_ones_say_nothing():
     assert found.item() == pytest.approx(slow(given, 5.0, right, compared).item(), rel=1e-5)
 
 
+def test_equal_texts_join_in_pairs_with_texts_only():
+    given, bins = vectors(4), torch.tensor([0, 1, 2, -1])
+    texts = torch.tensor([5, 5, 6, -1])
+    known = [[(bins[i] >= 0 and bins[j] >= 0) or i == j for j in range(4)] for i in range(4)]
+    joined = [[i == j or (texts[i] >= 0 and texts[i] == texts[j]) for j in range(4)] for i in range(4)]
+    itself = torch.eye(4, dtype=torch.bool).tolist()
+    either = [[a or b for a, b in zip(*rows, strict=True)] for rows in zip(known, joined, strict=True)]
+    loss = contrastive_loss(given, 4.0, targets="label", labels=bins, joins_of={"text": texts})
+    with_text = [
+        slow({name: given[name] for name in pair}, 4.0, joined, either)
+        for pair in (("image", "text"), ("dna", "text"))
+    ]
+    without = slow({name: given[name] for name in ("image", "dna")}, 4.0, itself, known)
+    assert loss.item() == pytest.approx(((sum(with_text) + without) / 3).item(), rel=1e-5)
+    with pytest.raises(ValueError, match="labels or joins belong to the targets"):
+        contrastive_loss(given, 4.0, joins_of={"text": texts})
+    with pytest.raises(ValueError, match=r"joins_of..text...has 3 rows"):
+        contrastive_loss(given, 4.0, targets="label", labels=bins, joins_of={"text": texts[:3]})
+
+
 def test_what_lacks_a_modality_neither_asks_nor_answers():
     given = vectors(5)
     present = {"image": torch.tensor([1, 1, 0, 1, 1]).bool(), "text": torch.tensor([0, 1, 1, 1, 1]).bool()}
@@ -151,6 +171,7 @@ CASES = {
     "identity": {},
     "label": {"targets": "label", "labels": LABELS},
     "present": {"targets": "label", "labels": LABELS, "present": {"text": PRESENT}},
+    "texts": {"targets": "label", "labels": LABELS, "joins_of": {"text": torch.tensor([7, 8, 8, -1, 7, -1, 9, 7])}},
     "present in one process": {"present": {"text": torch.arange(8) != 2}},
 }
 

@@ -184,11 +184,11 @@ def test_two_processes_learn_what_one_learns(dataset, tmp_path, gather, piece):
     process = start(SCRIPT, "--config", given, "--dataset", dataset, "--output", two, "--log-every", 1, processes=2)
     said, _ = process.communicate(timeout=240)
     assert process.returncode == 0, said
-    assert farthest(weights_of(one), weights_of(two)) < 1e-4
+    assert farthest(weights_of(one), weights_of(two)) < 5e-4  # a wrong gradient moves a weight by 3e-3 in each step
     for a, b in zip(log_of(one), log_of(two), strict=True):
         assert a.keys() == b.keys()
         for name in a.keys() - {"step"}:
-            assert a[name] == pytest.approx(b[name], abs=1e-4 if name in ("loss", "lr") else 0.25)
+            assert a[name] == pytest.approx(b[name], abs=1e-3 if name in ("loss", "lr", "scale") else 0.25)
 
 
 def test_a_batch_in_pieces_learns_what_one_in_one_piece_learns(dataset, tmp_path):

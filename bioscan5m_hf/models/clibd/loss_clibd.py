@@ -28,6 +28,7 @@ def contrastive_loss(
     targets: str = "identity",
     labels: Tensor | None = None,
     joins: Tensor | None = None,
+    joins_of: Mapping[str, Tensor] | None = None,
     present: Mapping[str, Tensor] | None = None,
     bind_to: str | None = None,
     gather: str | None = None,
@@ -43,6 +44,8 @@ def contrastive_loss(
             column and share none; specimens of which neither is known are no answers to each other. Only for the
             targets `label` and `label_raw`.
         joins: likewise, but a difference says nothing: barcodes may differ within a species.
+        joins_of: modality → joins that count in the pairs that hold it only, such as equal texts: by its text alone no
+            specimen can tell them apart, though its barcode may.
         present: modality → which specimens have it, bool of shape (n,); by default all. The others neither ask nor
             answer in that modality.
         bind_to: take only the pairs that hold this modality.
@@ -67,22 +70,23 @@ def contrastive_loss(
     """
     kind = next(iter(embeddings.values())).device.type if embeddings else "cpu"
     with torch.autocast(kind, enabled=False):
-        return _loss(embeddings, scale, targets, (labels, joins), present, bind_to, gather)
+        return _loss(embeddings, scale, targets, (labels, joins, joins_of or {}), present, bind_to, gather)
 
 
 def _loss(
     embeddings: Mapping[str, Tensor],
     scale: Tensor | float,
     targets: str,
-    kinds: tuple[Tensor | None, Tensor | None],
+    kinds: tuple[Tensor | None, Tensor | None, Mapping[str, Tensor]],
     present: Mapping[str, Tensor] | None,
     bind_to: str | None,
     gather: str | None,
 ) -> Tensor:
-    pairs, (labels, joins) = _pairs(list(embeddings), bind_to), kinds
-    size = _check(embeddings, targets, labels, joins, present, gather)
+    pairs, (labels, joins, given_of) = _pairs(list(embeddings), bind_to), kinds
+    size = _check(embeddings, targets, labels, joins, present, gather, given_of)
     unit = {name: functional.normalize(given.float(), dim=-1) for name, given in embeddings.items()}
     device = next(iter(unit.values())).device
+    joins_of = {name: given.to(device) for name, given in given_of.items() if name in unit}
     there = {name: given.to(device) for name, given in (present or {}).items()}
     world = distributed.get_world_size() if gather is not None and distributed.is_initialized() else 1
     every, own = unit, torch.arange(size * world, device=device)
@@ -92,11 +96,16 @@ def _loss(
         # what one process lacks another may have: all have to gather the same
         there = {name: _gathered(there.get(name, _all_of(given))) for name, given in unit.items()}
         labels, joins = (None if given is None else _gathered(given.to(device)) for given in (labels, joins))
+        joins_of = {name: _gathered(given) for name, given in joins_of.items()}
         if gather == "local":
             own = own[size * distributed.get_rank() :][:size]
-    alike = None if targets == "identity" else _alike(labels, joins, own, size * world)
+    usual = None if targets == "identity" else _alike(labels, joins, own, size * world)
     losses, counts = [], []
     for one, other in pairs:
+        alike = usual
+        for name in (one, other):
+            if usual is not None and name in joins_of:
+                alike = _alike(labels, _columns(joins, joins_of[name]), own, size * world)
         both = _both(there.get(one), there.get(other))
         count = torch.tensor(size * world, device=device) if both is None else both.sum()
         for asks, answers in ((one, other), (other, one)):
@@ -139,6 +148,11 @@ def _alike(labels: Tensor | None, joins: Tensor | None, own: Tensor, size: int) 
     return right, known | right
 
 
+def _columns(joins: Tensor | None, further: Tensor) -> Tensor:
+    parts = [each.reshape(len(further), -1).to(further.device) for each in (joins, further) if each is not None]
+    return torch.cat(parts, dim=1)
+
+
 def _all_of(given: Tensor) -> Tensor:
     return torch.ones(len(given), dtype=torch.bool, device=given.device)
 
@@ -162,6 +176,7 @@ def _check(
     joins: Tensor | None,
     present: Mapping[str, Tensor] | None,
     gather: str | None,
+    joins_of: Mapping[str, Tensor],
 ) -> int:
     """Look whether arguments fit; give the number of specimens."""
     shapes = {name: tuple(given.shape) for name, given in embeddings.items()}
@@ -171,12 +186,13 @@ def _check(
         raise ValueError(f"targets is {targets!r}: use one of {', '.join(TARGETS)}")
     if gather not in (None, "global", "local"):
         raise ValueError(f"gather is {gather!r}: use 'global', 'local' or None")
-    if (targets == "identity") != (labels is None and joins is None):
+    if (targets == "identity") != (labels is None and joins is None) or (targets == "identity" and joins_of):
         raise ValueError(f"targets is {targets!r}: labels or joins belong to the targets {' and '.join(TARGETS[1:])}")
     size = next(iter(shapes.values()))[0]
     beside = {
         "labels": labels,
         "joins": joins,
+        **{f"joins_of[{name!r}]": given for name, given in joins_of.items()},
         **{f"present[{name!r}]": given for name, given in (present or {}).items()},
     }
     for name, given in beside.items():

@@ -158,6 +158,7 @@ class ClibdModel(ClibdPreTrainedModel):
         token_type_ids: Tensor | None = None,
         labels: Tensor | None = None,
         joins: Tensor | None = None,
+        text_joins: Tensor | None = None,
         image_present: Tensor | None = None,
         dna_present: Tensor | None = None,
         text_present: Tensor | None = None,
@@ -176,6 +177,7 @@ class ClibdModel(ClibdPreTrainedModel):
             labels: of specimens, see `contrastive_loss`; they count where `targets` of the configuration is not
                 `identity`, and without any only each specimen itself is right.
             joins: likewise.
+            text_joins: of equal names, which no text can tell apart; they count in the pairs that hold texts.
             image_present: which specimens have a photograph, bool of shape (batch,); None for all.
             dna_present: likewise, a barcode.
             text_present: likewise, a name.
@@ -196,7 +198,8 @@ class ClibdModel(ClibdPreTrainedModel):
             raise ValueError("nothing is given: use pixel_values, dna_input_ids or input_ids, one or several")
         loss, config = None, self.config
         if return_loss and len(embeds) > 1 and (config.bind_to is None or config.bind_to in embeds):
-            kinds = {"labels": labels, "joins": joins}
+            same_text = {} if text_joins is None or "text" not in embeds else {"text": text_joins}
+            kinds: dict[str, Any] = {"labels": labels, "joins": joins, "joins_of": same_text}
             unlabelled = labels is None and joins is None
             targets = "identity" if unlabelled else config.targets
             there = {"image": image_present, "dna": dna_present, "text": text_present}
