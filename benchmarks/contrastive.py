@@ -1,4 +1,4 @@
-"""CLIBD: specimens per second of its data path and of a step, beside the original's way; memory of large batches."""
+"""CLIBD: specimens per second of its data path and of a step, beside the original's way."""
 
 from __future__ import annotations
 
@@ -38,15 +38,10 @@ STEP = (
     f"of {BATCH}; "
 )
 PRECISIONS = {"original": "fp32", "ours, fp32": "fp32", "ours, bf16": "bf16 autocast"}
-LARGE, PIECE = 4096, 256
-MEMORY = (
-    "peak PSS of the process while a step is taken, less its PSS before it; ViT of 4 layers at 64 pixels, BERTs as "
-    "above, fp32, the photographs of the batch as uint8 included"
-)
 
 
 def run(bench: Bench) -> Iterator[Figure]:
-    """Measure data paths, steps and memory in turn."""
+    """Measure data paths and steps in turn."""
     folder, home = bench.photograph_dataset(), bench.work / "prepared-home"
     path = bench.work / "clibd.h5"
     measure.call("contrastive:write_hdf5", home=home, folder=folder, path=path)
@@ -69,15 +64,6 @@ def run(bench: Bench) -> Iterator[Figure]:
         yield Figure(f"step: {way}", "specimens/s", steps[way], note=STEP + precision)
     for way in list(PRECISIONS)[1:]:
         yield Figure(f"step: {way} ÷ original", "×", ratios(steps[way], steps["original"]))
-    small = bench.rows < 100_000  # a quick run
-    size, piece = (64, 16) if small else (LARGE, PIECE)
-    peaks = {}
-    for name, whole in {f"{piece:,} specimens at once": piece, f"{size:,} in pieces of {piece:,}": size}.items():
-        ran = measure.call("contrastive:step_memory", home=home, memory=True, size=whole, piece=piece)
-        peaks[name] = [(ran.peak - ran.result) / 1e9]
-        yield Figure(f"memory: {name}", "GB", peaks[name], note=MEMORY)
-    one, other = peaks.values()
-    yield Figure(f"memory: {size:,} ÷ {piece:,} specimens", "×", ratios(other, one), Bar("<=", 1.1))
 
 
 def write_hdf5(folder: str, path: str) -> None:
@@ -224,43 +210,3 @@ def original_batches(path: str) -> Iterator[Any]:
     loader = DataLoader(Rows(), BATCH, shuffle=True, drop_last=True, num_workers=2)
     while True:
         yield from loader
-
-
-def step_memory(size: int, piece: int) -> int:
-    """Take a step over a batch of random specimens, in pieces; give the memory before it, in bytes."""
-    from pathlib import Path
-
-    import torch
-    from accelerate import Accelerator
-
-    from bioscan5m_hf.learning.command import Watching
-    from bioscan5m_hf.learning.contrastive import ContrastiveRecipe
-    from bioscan5m_hf.learning.contrastive_run import ContrastiveRun, Step
-    from bioscan5m_hf.learning.shown import Shown
-    from bioscan5m_hf.models.clibd.export_clibd import make_processor
-    from bioscan5m_hf.models.clibd.towers_clibd import build
-
-    torch.manual_seed(SEED)
-    shape = {"img_size": 64, "patch_size": 8, "depth": 4, "embed_dim": 192, "num_heads": 3}
-    model, tokenizer = build(
-        TOWERS | {"image_config": TOWERS["image_config"] | {"model_args": shape}}, {}, ["Diptera"]
-    )
-    shown = Shown(make_processor(model.config, tokenizer), model.config)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
-    recipe = ContrastiveRecipe(batch_size=size, micro_batch_size=piece, precision="fp32")
-    accelerator = Accelerator(cpu=True)
-    parts = Path("."), recipe, Watching(), accelerator, *accelerator.prepare(model, optimizer), 1, 1, ""
-    run = ContrastiveRun(*parts, None, shown, model.config)  # type: ignore[arg-type]
-
-    def batch(count: int) -> Any:
-        return {
-            "pixel_values": torch.randint(0, 256, (count, 64, 64, 3), dtype=torch.uint8),
-            "dna_input_ids": torch.randint(3, 1027, (count, 132)),
-            "input_ids": torch.randint(5, 20, (count, 8)),
-        }
-
-    run.learn(Step(0, batch(2), ["", ""]))  # the optimiser's state is there
-    given = batch(size)
-    before = measure.pss()
-    run.learn(Step(0, given, [""] * size))
-    return before

@@ -34,9 +34,10 @@ ROWS = (
     "evaluation",
     "full_size",
     "contrastive",
+    "large_batches",
     "indexing",
 )
-NO_MATERIAL = ("encoding", "pretraining", "naming", "gpu", "evaluation", "full_size", "indexing")
+NO_MATERIAL = ("encoding", "pretraining", "naming", "gpu", "evaluation", "full_size", "large_batches", "indexing")
 """Rows that need no release."""
 
 QUICK = {"images": 200, "different": 100, "rows": 1000, "max_rows": 2000, "repeats": 1}

@@ -133,9 +133,10 @@ def index(
         say(f"not calibrated: {specimens.name} has not both of {', '.join(CALIBRATED_ON)}. To get names:")
         say(f"    {_calibrating('bioscan-5m', model, str(out))}")
         return
-    labelled = open_specimens(keys, "+".join(CALIBRATED_ON), photographs=shown)
+    everything = _embedder((model, revision, device, dtype.value))  # whatever the keys have, who asks may have all
+    labelled = open_specimens(keys, "+".join(CALIBRATED_ON), photographs="image" in everything.able)
     try:
-        _fit(made, embedder, labelled, out / FILE)
+        _fit(made, everything, labelled, out / FILE)
     except Bioscan5mError as error:
         say(f"not calibrated: {error}")
 
@@ -160,7 +161,7 @@ def predict_by_index(
     from .library.index import Index, read_about
     from .library.names import LibraryNaming, restriction_note
     from .library.neighbours import Keys
-    from .library.places import FAR, Place, parse_near
+    from .library.places import FAR, Place, parse_near, place_notes
     from .library.places import Placing as Told
 
     about = read_about(Path(folder))
@@ -178,6 +179,8 @@ def predict_by_index(
     _tell(specimens)
     for line in restriction_note(keys, calibration):
         say(line)
+    for line in [*naming.notes(), *place_notes(naming.sites, place, Told(asked.place))]:
+        say(f"note: {line}")
     if calibration is None:
         say("the index is not calibrated: candidates are listed, and all names are left empty. To get names:")
         say(f"    {_calibrating(_labelled(about), loading[0], folder)}")

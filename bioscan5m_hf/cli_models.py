@@ -242,6 +242,10 @@ def calibrate(
 
     loading = (model, revision, device, dtype.value)
     if keys is not None and _is_index(keys):
+        unused: dict[str, object] = {"--key-split": key_split, "--cache": cache, "--taxonomy": taxonomy}
+        unused |= {"--average-frames": average_frames, "--share": share != 0.95, "--least": least != 20}
+        if ignored := [name for name, value in unused.items() if value]:
+            raise ValueError(f"{', '.join(ignored)}: an index does without; leave them out")
         calibrate_index([barcodes], split, keys, out, loading, rank.value)
         return
     if out is None:

@@ -45,6 +45,11 @@ class ClibdEncoder(Adapted):
         self.embed_texts: Callable[[Sequence[str]], NDArray[np.float32]] | None
         self.embed_texts = self._texts if "text" in towers else None
 
+    @property
+    def k(self) -> int:
+        """Bases of a k-mer."""
+        return int(self.model.config.dna_kmer_size)
+
     def _dna(self, barcodes: Sequence[str]) -> NDArray[np.float32]:
         def ordered(some: Sequence[str]) -> Any:  # noqa: ANN401
             return self.model.get_dna_features(**self._given(self.processor.barcodes(some)))

@@ -80,7 +80,18 @@ def ranks_up(rank: str) -> tuple[str, ...]:
     return tuple(reversed(LABELS[: LABELS.index(rank) + 1]))
 
 
-def read_strands(namer: Namer, prepared: Prepared) -> tuple[Prepared, NDArray[np.float32]]:
+class Reader(Protocol):
+    """What can tell which strand of a read is nearer to what is known."""
+
+    @property
+    def strength(self) -> Any:  # noqa: ANN401
+        """Tell how much speaks for the best answer to each read: takes rows of shape (n, width), gives shape (n,)."""
+
+    def rows(self, barcodes: pa.Array) -> NDArray[np.float32]:
+        """Give what the model computes of usable barcodes, shape (n, width)."""
+
+
+def read_strands(namer: Reader, prepared: Prepared) -> tuple[Prepared, NDArray[np.float32]]:
     """Compute usable reads; doubtful ones on both strands, of which the one with the stronger evidence is kept.
 
     Where the check finds a read reversed, this is evidence, too: the read as it was given must be `DECISIVE` ahead.

@@ -22,7 +22,7 @@ LEAST = 20
 BINS = 15
 _LISTS = ("coefficients", "levels", "shares")
 _AT_ONCE = 4096
-_CONSTANT = 1e-9
+_CONSTANT, _ROUNDING = 1e-9, 1e-6
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,14 @@ class Confidence:
 
     A logistic model of the features gives an order, and monotone steps give that order its probabilities: the shares
     right of bins of labelled specimens, pooled where they fall (isotonic regression; Zadrozny and Elkan 2002,
-    doi:10.1145/775047.775151). Between the bins' means it is interpolated.
+    doi:10.1145/775047.775151). Between the bins' means it is interpolated. Nothing is known of a name whose
+    nearest key is farther than any was in the fit, such as that of noise: its confidence is 0.
 
     Args:
         coefficients: of share, lead and score.
         levels: means of the logistic model in the bins, ascending.
         shares: share right of each, ascending.
+        lowest: least score that it was fitted on.
         specimens: it was fitted on.
         right: of them.
     """
@@ -132,6 +134,7 @@ class Confidence:
     coefficients: tuple[float, ...]
     levels: tuple[float, ...]
     shares: tuple[float, ...]
+    lowest: float
     specimens: int
     right: int
 
@@ -142,17 +145,19 @@ class Confidence:
             features: of `Votes.features`, shape (n, 3).
 
         Examples:
-            >>> Confidence((1.0, 0.0, 0.0), (0.0, 1.0), (0.1, 0.9), 40, 20).of(np.array([[0.5, 0, 0]])).tolist()
-            [0.5]
+            >>> fitted = Confidence((1.0, 0.0, 0.0), (0.0, 1.0), (0.1, 0.9), 0.2, 40, 20)
+            >>> fitted.of(np.array([[0.5, 0.1, 0.7], [0.5, 0.1, 0.1]])).tolist()
+            [0.5, 0.0]
         """
         level = features @ np.array(self.coefficients)
-        return np.asarray(np.interp(level, self.levels, self.shares))
+        return np.where(features[:, 2] >= self.lowest - _ROUNDING, np.interp(level, self.levels, self.shares), 0.0)
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Confidence:
         """Read what `dataclasses.asdict` gave."""
         coefficients, levels, shares = (tuple(map(float, given[name])) for name in _LISTS)
-        return cls(coefficients, levels, shares, int(given["specimens"]), int(given["right"]))
+        lowest, specimens, right = float(given["lowest"]), int(given["specimens"]), int(given["right"])
+        return cls(coefficients, levels, shares, lowest, specimens, right)
 
 
 def fit_confidence(features: NDArray[np.float64], right: NDArray[np.bool_]) -> Confidence | None:
@@ -183,6 +188,5 @@ def fit_confidence(features: NDArray[np.float64], right: NDArray[np.bool_]) -> C
     shares = np.array([(right[rows].sum() + 0.5) / (len(rows) + 1) for rows in bins])
     rising = isotonic_regression(shares, sample_weight=np.array([len(rows) for rows in bins], np.float64))
     levels = np.array([level[rows].mean() for rows in bins])
-    return Confidence(
-        tuple(coefficients.tolist()), tuple(levels.tolist()), tuple(rising.tolist()), len(right), int(right.sum())
-    )
+    steps = tuple(levels.tolist()), tuple(rising.tolist())
+    return Confidence(tuple(coefficients.tolist()), *steps, float(features[:, 2].min()), len(right), int(right.sum()))

@@ -17,7 +17,7 @@ from .novelty import Novelty
 
 
 FILE = "calibration.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class KindCalibration:
     Args:
         temperature: of the votes.
         ranks: rank → confidence.
-        errors: rank → split → expected calibration error there, of confidences that were fitted on other species;
-            `all` for all splits together.
+        errors: rank → split → expected calibration error there, of confidences that were fitted on other species (or
+            BINs, where there is no species), with the temperature and the weights of all; `all` for all splits.
         novelty: None where too few specimens were of known species.
     """
 
@@ -94,8 +94,9 @@ class Calibration:
         """
         if self.index != index.about["id"]:
             raise Bioscan5mError(
-                f"the calibration was fitted for other keys ({self.origin['keys']}, {self.origin['key_split']}) "
-                f"than those in {index.folder}: fit it again with `bioscan5m calibrate`"
+                f"the calibration was fitted for other keys ({self.origin.get('keys')}, "
+                f"{self.origin.get('key_split')}) than those in {index.folder}: fit it again with "
+                "`bioscan5m calibrate`"
             )
 
 

@@ -158,7 +158,7 @@ def fit_kind(
         table: the specimens' names, n rows.
         splits: of the specimens, shape (n,).
     """
-    ranks = {rank: _Rank.of(index, known, table, rank) for rank in LABELS}
+    ranks = {rank: _Rank.of(index, known, table, rank, _deeper(table, rank)) for rank in LABELS}
     tried = {temperature: _briers(found, ranks, temperature) for temperature in TEMPERATURES}
     best = min(tried, key=lambda temperature: tried[temperature])
     confidences, errors = {}, {}
@@ -176,19 +176,25 @@ def fit_kind(
 
 @dataclass(frozen=True)
 class _Rank:
-    """Names at one rank: of each key, and the true ones; -1 for none, -2 for one that no key has."""
+    """Names at one rank: of each key, and the true ones.
+
+    A true name is -1 where it is not known, -2 where no key has it, and also where the specimen has a narrower name
+    but none at this rank: a family without subfamilies, for which any subfamily is wrong.
+    """
 
     codes: NDArray[np.int64]
     truth: NDArray[np.int64]
 
     @classmethod
-    def of(cls, index: Index, known: NDArray[np.bool_], table: pa.Table, rank: str) -> _Rank:
+    def of(
+        cls, index: Index, known: NDArray[np.bool_], table: pa.Table, rank: str, deeper: NDArray[np.bool_]
+    ) -> _Rank:
         names, codes = index.coded(rank)
         codes = np.where(known, codes, -1)
         true = column_of(table, rank)
         place = np.asarray(pc.fill_null(pc.index_in(true, value_set=names), -2)).astype(np.int64)
         place = np.where(np.isin(place, codes[codes >= 0]), place, -2)
-        return cls(codes, np.where(np.asarray(true.is_null()), -1, place))
+        return cls(codes, np.where(np.asarray(true.is_null()), np.where(deeper, -2, -1), place))
 
     @property
     def named(self) -> NDArray[np.intp]:
@@ -201,6 +207,13 @@ class _Rank:
         return right[self.named], votes.features()[self.named]
 
 
+def _deeper(table: pa.Table, rank: str) -> NDArray[np.bool_]:
+    """Tell which specimens have a name at a narrower rank, shape (n,)."""
+    ranks = LABELS[LABELS.index(rank) + 1 :]
+    named = [np.asarray(column_of(table, name).is_valid()) for name in ranks if name != "dna_bin"]
+    return np.asarray(np.logical_or.reduce([np.zeros(len(table), bool), *named]))
+
+
 def _briers(found: Nearest, ranks: Mapping[str, _Rank], temperature: float) -> float:
     scores = []
     for names in ranks.values():
@@ -211,8 +224,9 @@ def _briers(found: Nearest, ranks: Mapping[str, _Rank], temperature: float) -> f
 
 
 def _halves(table: pa.Table) -> NDArray[np.int64]:
-    """Divide specimens into two halves by species; one without a species stands for itself."""
-    species = codes_of(column_of(table, "species"))
+    """Divide specimens into two halves by species, or BIN; one without both stands for itself."""
+    kinds = pc.coalesce(column_of(table, "species"), column_of(table, "dna_bin"))
+    species = codes_of(kinds)
     alone = species < 0
     group = np.where(alone, species.max(initial=-1) + 1 + np.cumsum(alone), species)
     sides = np.random.default_rng(0).permutation(int(group.max(initial=-1)) + 1) % 2

@@ -76,7 +76,14 @@ class Index:
             raise OutputError(f"{folder} is damaged ({error}): remove it and index again") from error
         if wrong := [name for name, each in vectors.items() if each.shape != (about["keys"], about["width"])]:
             raise OutputError(f"{folder} is damaged ({wrong[0]}.npy is of another size): remove it and index again")
+        if len(table) != about["keys"]:
+            raise OutputError(f"{folder} is damaged ({SPECIMENS} has another length): remove it and index again")
         return cls(folder, about, table, vectors)
+
+    def places_of(self, processids: pa.Array) -> NDArray[np.int64]:
+        """Give the place of each specimen that is a key, -1 for the others; shape (n,)."""
+        found = pc.index_in(processids, value_set=column_of(self.table, PROCESSID))
+        return np.asarray(pc.fill_null(found, -1)).astype(np.int64)
 
     def names(self, rank: str) -> pa.Array:
         """Give the name of each key at a rank, null where it has none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,7 @@ class LibraryNaming:
             names, codes = index.coded(rank)
             if (codes[self.keys.allowed] >= 0).any():
                 self._names[rank], self._codes[rank] = names.to_pylist(), codes
+        self.embedder = replace(self.embedder, strength=self._strength)
         if self.rank not in self._names:
             raise ValueError(f"no key has a name at the rank {self.rank}: ask for another rank")
         self.sites = Sites.of(index)
@@ -108,21 +109,54 @@ class LibraryNaming:
         embedded = self.embedder.embed(batch)
         rows: list[dict[str, Any]] = [{} for _ in range(len(batch))]
         origins = Origins.of(batch.table, self.sites, self.place)
+        own = self.keys.index.places_of(batch.table[PROCESSID].combine_chunks())
         for kind in self.embedder.kinds:
             places = embedded.of_kind(kind)
             if len(places):
-                answers = self._answers(kind, embedded, places, origins.take(places))
+                asked = self.asked_as(kind)
+                answers = self._answers(asked, embedded, places, origins.take(places), own[places])
                 for place, answer in zip(places.tolist(), answers, strict=True):
-                    rows[place] = {"modalities": kind, **answer}
+                    rows[place] = {"modalities": asked, **answer}
         ids = batch.table[PROCESSID].to_pylist()
         for place, identity in enumerate(ids):
             yield {PROCESSID: identity, **rows[place], **self._about(batch, embedded, place)}
+
+    def asked_as(self, kind: str) -> str:
+        """Give what specimens of a kind are asked by: all they have, or the part of it for which there is a fit.
+
+        Args:
+            kind: what they have, such as `image+dna`.
+        """
+        fitted = {} if self.calibration is None else self.calibration.kinds
+        parts = [name for name in ("dna", "image") if name in kind.split("+") and name in fitted]
+        return kind if kind in fitted or not parts else parts[0]
+
+    def notes(self) -> list[str]:
+        """Say for which specimens no name can be given, though there is a calibration."""
+        if self.calibration is None:
+            return []
+        said = []
+        for kind in self.embedder.kinds:
+            found = self.calibration.kinds.get(self.asked_as(kind))
+            if found is None:
+                said.append(f"specimens with {kind} get no names: nothing was fitted for them")
+            elif self.asked_as(kind) != kind:
+                said.append(f"specimens with {kind} are asked by {self.asked_as(kind)}: nothing was fitted for both")
+            elif self.rank not in found.ranks:
+                said.append(f"specimens with {kind} get no name of {self.rank}: too few were there to fit one on")
+        return said
+
+    def _strength(self, rows: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Tell how near the nearest key of barcodes is."""
+        return self.keys.nearest("dna", {"dna": rows}, 1).similarity[:, 0]
 
     def _about(self, batch: Batch, embedded: Embedded, place: int) -> dict[str, Any]:
         """Say how a barcode was read, and what is wrong with a photograph."""
         given = bool(batch.table["dna_barcode"][place].as_py())
         about = embedded.checks[place] if given and "dna" in embedded.vectors else {}
         problem = embedded.problems[place]
+        if problem is None and batch.photographs[place] is not None and "image" not in embedded.vectors:
+            problem = "the model sees no photographs"
         nothing = not any(embedded.vectors[name][place].any() for name in MODALITIES if name in embedded.vectors)
         if problem is None and nothing:
             problem = "the barcode cannot be used" if given else "there is neither a photograph nor a barcode"
@@ -130,10 +164,15 @@ class LibraryNaming:
         return {**about, "problem": problem}
 
     def _answers(
-        self, kind: str, embedded: Embedded, places: NDArray[np.intp], origins: Origins
+        self,
+        kind: str,
+        embedded: Embedded,
+        places: NDArray[np.intp],
+        origins: Origins,
+        own: NDArray[np.int64],
     ) -> list[dict[str, Any]]:
-        """Say what is known of the specimens of one kind."""
-        found = self.keys.nearest(kind, {name: each[places] for name, each in embedded.vectors.items()})
+        """Say what is known of the specimens of one kind; who is a key is not found by itself."""
+        found = self.keys.nearest(kind, {name: each[places] for name, each in embedded.vectors.items()}, own=own)
         fitted = _UNFITTED if self.calibration is None else self.calibration.kinds.get(kind, _UNFITTED)
         factors = None
         if self.placing is Placing.WEIGH:
@@ -150,7 +189,7 @@ class LibraryNaming:
         for row in range(len(places)):
             answer = self._nearest(found, row, known) | self._candidates(votes[self.rank], row)
             answer["nearest_km"] = None if np.isnan(distances[row]) else round(float(distances[row]), 1)
-            rank = self._supported(votes, sure, row, new is not None and bool(new[row]))
+            rank = self._supported(votes, sure, row, new is not None and bool(new[row]), known)
             if rank is not None:
                 answer |= self._name(rank, votes[rank], row, known) | {"confidence": float(sure[rank][row])}
             answer["seen_in_country"] = self._seen(votes, rank, origins, row)
@@ -168,15 +207,31 @@ class LibraryNaming:
         return familiar < fitted.novelty.threshold, familiar
 
     def _supported(
-        self, votes: Mapping[str, Votes], sure: Mapping[str, NDArray[np.float64]], row: int, new: bool
+        self,
+        votes: Mapping[str, Votes],
+        sure: Mapping[str, NDArray[np.float64]],
+        row: int,
+        new: bool,
+        known: Mapping[int, dict[str, Any]],
     ) -> str | None:
-        """Give the deepest rank at which the best name is sure; what may be a new species has none of a species."""
+        """Give the deepest rank at which the best name is sure, and all that stands above it as well.
+
+        What may be a new species has none of a species.
+        """
+        best = {rank: self._best(rank, each, row) for rank, each in votes.items()}
         for rank, each in votes.items():
-            if new and rank in _BELOW_NEW:
+            if best[rank] is None or sure[rank][row] < self.sure or (new and rank in _BELOW_NEW):
                 continue
-            if each.codes[row, 0] >= 0 and sure[rank][row] >= self.sure:
+            lineage = known[int(each.places[row, each.best[row]])]
+            above = [wider for wider in ranks_up(rank)[1:] if wider in votes and lineage[wider] is not None]
+            if all(lineage[wider] == best[wider] and sure[wider][row] >= self.sure for wider in above):
                 return rank
         return None
+
+    def _best(self, rank: str, votes: Votes, row: int) -> str | None:
+        """Give the name with the most votes, None where no neighbour has one."""
+        code = int(votes.codes[row, votes.best[row]])
+        return self._names[rank][code] if code >= 0 else None
 
     def _rows(self, found: Nearest, votes: Mapping[str, Votes]) -> dict[int, dict[str, Any]]:
         """Read the keys that are told of, all at once: the nearest of each specimen, and of each best name."""

@@ -70,13 +70,16 @@ class Keys:
         has = [self.index.has(name) for name in self.gap.held(kind)]
         return np.asarray(self.allowed & np.logical_or.reduce(has))
 
-    def nearest(self, kind: str, queries: Mapping[str, Vectors], k: int = FOUND) -> Nearest:
+    def nearest(
+        self, kind: str, queries: Mapping[str, Vectors], k: int = FOUND, own: NDArray[np.int64] | None = None
+    ) -> Nearest:
         """Find the nearest keys.
 
         Args:
             kind: what the queries have, such as `image+dna`.
             queries: modality → vectors, shape (n, width).
             k: keys for each.
+            own: place of the key that each query itself is, which it does not find; -1 for none; shape (n,).
 
         Returns:
             Places among all keys of the index, nearest first, and scores as `Gap` defines them; shape (n, k), -1 and
@@ -90,5 +93,6 @@ class Keys:
         places = np.flatnonzero(reached)
         if len(places) < len(self.index):
             vectors = {name: Some(each, places) for name, each in vectors.items()}
-        found = self.gap.nearest(kind, queries, vectors, k, self.search)
+        apart = [] if own is None or (own < 0).all() else [(own, places.astype(np.int64))]
+        found = self.gap.nearest(kind, queries, vectors, k, self.search, apart=apart)
         return Nearest(np.where(found.place >= 0, places[found.place], -1), found.similarity)

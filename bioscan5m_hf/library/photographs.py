@@ -105,7 +105,11 @@ def _read(data: bytes) -> Picture:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         found: Picture = Image.open(io.BytesIO(data), formats=FORMATS)
         found.load()
-    if found.mode.startswith("I") and found.mode != "I":  # 16 bits; Pillow would cut them off at 255
+    if found.mode in ("I", "F"):
+        raise OSError(
+            f"pixels of 32 bits (mode {found.mode}), of which nobody knows what is white: save it with 8 bits"
+        )
+    if found.mode.startswith("I"):  # 16 bits; Pillow would cut them off at 255
         return found.point(lambda level: level / 256).convert("L")
     return found
 

@@ -5,6 +5,7 @@ That a library has no specimen of a species from a place does not say that the s
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -169,12 +170,12 @@ class Origins:
 
     @classmethod
     def of(cls, table: pa.Table, sites: Sites, place: Place) -> Origins:
-        """Take what was asked for all specimens, else what each says of itself."""
+        """Take what each specimen says of itself, and else what was said for all."""
         asked: dict[str, object] = {COUNTRY: place.country, LATITUDE: place.latitude, LONGITUDE: place.longitude}
         columns = {}
         for name, value in asked.items():
             column = column_of(table, name)
-            columns[name] = column if value is None else pa.array([value] * len(table), column.type)
+            columns[name] = column if value is None else pc.fill_null(column, pa.scalar(value, column.type))
         degrees = (np.asarray(pc.fill_null(columns[name], np.nan)) for name in (LATITUDE, LONGITUDE))
         return cls(sites.codes(columns[COUNTRY]), *degrees)
 
@@ -194,6 +195,25 @@ class Origins:
         abroad = (self.country[:, None] != -1) & (other >= 0) & (other != self.country[:, None])
         distant = sites.distances(self.latitude, self.longitude, places) > far
         return np.where(abroad, ELSEWHERE, 1.0) * np.where(distant, ELSEWHERE, 1.0)
+
+
+def place_notes(sites: Sites, place: Place, placing: Placing) -> list[str]:
+    """Say what a user should know of the places that were given.
+
+    Args:
+        sites: of the keys.
+        place: where specimens come from.
+        placing: what is done about it.
+    """
+    said = []
+    if place.country is not None and place.country not in sites.countries:
+        near = difflib.get_close_matches(place.country, sites.countries, n=3, cutoff=0.5)
+        same = [name for name in sites.countries if name.casefold() == place.country.casefold()]
+        hint = f"; did you mean {' or '.join(same or near)}?" if same or near else ""
+        said.append(f"no key is from {place.country!r}, as far as countries are known{hint}")
+    if placing is Placing.WEIGH:
+        said.append("confidences were fitted without weighing places: they say less of names that these decide")
+    return said
 
 
 def names_of_countries(sites: Sites, codes: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..embedding.files import BARCODE, PROCESSID
-from ..embedding.naming import check_columns
-from ..embedding.quality import prepare
+from ..embedding.naming import check_columns, read_strands
+from ..embedding.quality import Prepared, prepare
 from ..errors import EncoderError
 from ..evaluation.gap import KINDS
 from .photographs import PhotographError, open_photograph
 from .specimens import MODALITIES, Batch
 
-
-LEAST_BASES = 5
-"""A barcode must have so many bases: the k-mers of CLIBD's barcode tower have five."""
 
 PIXELS_AT_ONCE = 64_000_000
 """Photographs are opened until they have so many pixels (192 MB), and then computed."""
@@ -63,6 +60,8 @@ class Embedder:
     Args:
         encoder: with `embed` or `embed_images` or both, as `adapters.load_encoder` gives.
         modalities: what is looked at.
+        strength: tells how near the nearest key of a barcode's vector is; where it is given, a read whose strand is
+            doubtful is read on both, and the nearer one is taken.
 
     Raises:
         EncoderError: the model has none of these towers.
@@ -70,6 +69,7 @@ class Embedder:
 
     encoder: Any
     modalities: Sequence[str] = MODALITIES
+    strength: Callable[[NDArray[np.float32]], NDArray[np.floating]] | None = None
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.modalities if name not in MODALITIES]:
@@ -95,6 +95,15 @@ class Embedder:
         """Where the model computes; vectors are compared there, too."""
         return str(getattr(getattr(self.encoder, "model", None), "device", "cpu"))
 
+    @property
+    def k(self) -> int:
+        """Bases that a barcode must have: those of a k-mer."""
+        return int(getattr(self.encoder, "k", 1))
+
+    def rows(self, barcodes: pa.Array) -> NDArray[np.float32]:
+        """Give vectors of usable barcodes, as `embedding.naming.read_strands` asks for them."""
+        return np.asarray(self.encoder.embed(barcodes.to_pylist()), np.float32)
+
     def embed(self, batch: Batch) -> Embedded:
         """Embed a batch.
 
@@ -103,16 +112,20 @@ class Embedder:
         Raises:
             EncoderError: a vector is not finite.
         """
-        prepared = prepare(batch.table[BARCODE].combine_chunks(), LEAST_BASES)
+        prepared = prepare(batch.table[BARCODE].combine_chunks(), self.k)
         problems: list[str | None] = [None] * len(batch)
         vectors = {}
         if "image" in self.able:
             vectors["image"] = self._photographs(batch, problems)
         if "dna" in self.able:
-            places = np.flatnonzero(prepared.usable)
-            reads = prepared.barcodes.take(pa.array(places)).to_pylist()
-            vectors["dna"] = self._placed(batch, "dna", places, self.encoder.embed(reads))
+            prepared, rows = self._read(prepared)
+            vectors["dna"] = self._placed(batch, "dna", np.flatnonzero(prepared.usable), rows)
         return Embedded(vectors, check_columns(prepared), problems)
+
+    def _read(self, prepared: Prepared) -> tuple[Prepared, NDArray[np.float32]]:
+        if self.strength is not None:
+            return read_strands(self, prepared)
+        return prepared, self.rows(prepared.barcodes.take(pa.array(np.flatnonzero(prepared.usable))))
 
     def _photographs(self, batch: Batch, problems: list[str | None]) -> NDArray[np.float32]:
         found = [self.encoder.embed_images([])]
@@ -136,11 +149,11 @@ class Embedder:
     def _placed(
         self, batch: Batch, modality: str, places: NDArray[np.intp], given: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Bring vectors to length 1 and to their places."""
+        """Bring vectors to length 1 and to their places; one of zeros says nothing, and stays."""
         vectors = np.zeros((len(batch), given.shape[1]), np.float32)
         length = np.linalg.norm(given, axis=1, keepdims=True)
-        if len(wrong := np.flatnonzero(~(np.isfinite(length) & (length > 0)))):
+        if len(wrong := np.flatnonzero(~np.isfinite(length))):
             identity = batch.table[PROCESSID][int(places[wrong[0]])].as_py()
             raise EncoderError(f"{self.encoder.name} gave no finite vector of {modality} for {identity}")
-        vectors[places] = given / length
+        vectors[places] = given / np.maximum(length, 1e-12)
         return vectors

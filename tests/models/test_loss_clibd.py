@@ -11,6 +11,7 @@ import torch
 from torch.multiprocessing import spawn
 
 from bioscan5m_hf.losses import cached_backward, contrastive_loss
+from bioscan5m_hf.models.clibd import loss_clibd
 
 
 RANDOM = np.random.default_rng(0)
@@ -106,6 +107,18 @@ def test_equal_texts_join_in_pairs_with_texts_only():
         contrastive_loss(given, 4.0, joins_of={"text": texts})
     with pytest.raises(ValueError, match=r"joins_of..text...has 3 rows"):
         contrastive_loss(given, 4.0, targets="label", labels=bins, joins_of={"text": texts[:3]})
+
+
+@pytest.mark.parametrize("how", [{}, {"targets": "label", "labels": torch.tensor([1, 1, 2, -1, 3, 2])}])
+def test_large_batches_are_compared_again_for_their_gradients(monkeypatch, how):
+    found = []
+    for limit in (loss_clibd._LARGE, 0):
+        monkeypatch.setattr(loss_clibd, "_LARGE", limit)
+        given, scale = vectors(), torch.tensor(3.0, requires_grad=True)
+        loss = contrastive_loss(given, scale, **how)
+        loss.backward()
+        found.append([loss.detach(), scale.grad, *(each.grad for each in given.values())])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
 def test_what_lacks_a_modality_neither_asks_nor_answers():

@@ -14,11 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 
 TARGETS = ("identity", "label", "label_raw")
 """What is right: the specimen itself; all of its kind, whose shares sum to 1; or, as CLIBD's code has it with labels,
 all of its kind with a share of 1 each, so that a specimen with three of its kind weighs three times as much."""
+
+
+_LARGE = 2**22
+"""Cosines of a pair of modalities from which on they are computed again for the gradients instead of being kept:
+those of 4,096 specimens in three modalities would take as much memory as many a tower."""
 
 
 def contrastive_loss(
@@ -109,14 +115,28 @@ def _loss(
         both = _both(there.get(one), there.get(other))
         count = torch.tensor(size * world, device=device) if both is None else both.sum()
         for asks, answers in ((one, other), (other, one)):
-            scores = scale * every[asks][own] @ every[answers].T
-            given = _entropies(scores, own, alike, both, raw=targets == "label_raw")
-            losses.append(given.sum() * (size * world / len(own)) / count.clamp(min=1))
+            terms = every[asks][own], every[answers], scale, own, alike, both, targets == "label_raw"
+            large = len(own) * size * world > _LARGE and torch.is_grad_enabled() and not torch.compiler.is_compiling()
+            given = checkpoint(_compared, *terms, use_reentrant=False) if large else _compared(*terms)
+            losses.append(given * (size * world / len(own)) / count.clamp(min=1))
             counts.append(count)
     used = (torch.stack(counts) > 0).sum()
     if there and not torch.compiler.is_compiling() and not used:
         raise ValueError("no specimen has two of the modalities: there is nothing to compare")
     return torch.stack(losses).sum() / used.clamp(min=1)
+
+
+def _compared(
+    asking: Tensor,
+    answering: Tensor,
+    scale: Tensor | float,
+    own: Tensor,
+    alike: tuple[Tensor, Tensor] | None,
+    both: Tensor | None,
+    raw: bool,
+) -> Tensor:
+    """Sum the cross-entropies of all rows that ask."""
+    return _entropies(scale * asking @ answering.T, own, alike, both, raw=raw).sum()
 
 
 def _entropies(
