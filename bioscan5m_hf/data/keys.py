@@ -44,7 +44,7 @@ def drawn(processids: pa.Array, share: float) -> npt.NDArray[np.bool_]:
         share: from 0 to 1.
 
     Examples:
-        >>> drawn(pa.array(["AACTA1040-20"]), 0.05).tolist(), drawn(pa.array(["AACTA1040-20"]), 0.02).tolist()
+        >>> drawn(pa.array(["AACTA1040-20"]), 0.05).tolist(), drawn(pa.array(["AACTA1040-20"]), 0.0001).tolist()
         ([True], [False])
     """
     return md5_keys(processids)[:, 0] < np.float64(share) * 2**64

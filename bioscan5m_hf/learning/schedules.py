@@ -57,8 +57,8 @@ def onecycle_of_the_rate(step: int, steps: int) -> Setting:
         steps: of the run.
 
     Examples:
-        >>> onecycle_of_the_rate(0, 100)
-        Setting(factor=0.04, beta1=0.9)
+        >>> [round(number, 6) for number in onecycle_of_the_rate(0, 100)]
+        [0.04, 0.9]
     """
     return Setting(onecycle(step, steps).factor)
 
