@@ -49,9 +49,9 @@ class ReleaseError(Bioscan5mError):
 
 
 EXTRAS = {
-    "models": ("torch", "transformers", "tokenizers", "safetensors", "edlib", "timm"),
+    "models": ("torch", "transformers", "tokenizers", "safetensors", "edlib", "sklearn", "timm"),
     "train": ("accelerate", "peft"),
-    "eval": ("evaluate", "sklearn", "fastcluster", "umap", "matplotlib", "open_clip"),
+    "eval": ("evaluate", "fastcluster", "umap", "matplotlib", "open_clip"),
     "cluster": ("distributed",),
 }
 """Extra of this package → modules that it installs."""

@@ -77,6 +77,24 @@ def pytest_unconfigure() -> None:
     HOME.cleanup()
 
 
+@pytest.fixture
+def bioscan5m(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the command in this process; gives exit status, standard output and standard error."""
+
+    from bioscan5m_hf import cli
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bioscan5m", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def whole_hub() -> HubServer:
     """Give the Hub that `HF_ENDPOINT` names as it is, for what several tests share."""

@@ -11,25 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from bioscan5m_hf import cli
 from bioscan5m_hf.errors import EXTRAS
 
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture
-def bioscan5m(monkeypatch, capsys):
-    """Run the command in this process; gives exit status, standard output and standard error."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["bioscan5m", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return run
 
 
 def test_synthesize_build_verify_info(bioscan5m, tmp_path):

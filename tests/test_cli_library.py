@@ -21,20 +21,6 @@ sys.path.insert(0, str(Path(__file__).parent / "models"))
 from clibds import clibd
 
 
-@pytest.fixture
-def bioscan5m(monkeypatch, capsys):
-    """Run the command in this process; gives exit status, standard output and standard error."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["bioscan5m", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return save_clibd(*clibd(), tmp_path_factory.mktemp("clibd") / "clibd-tiny")

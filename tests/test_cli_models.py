@@ -3,7 +3,6 @@
 import csv
 import json
 import shlex
-import sys
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,7 +10,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from bioscan5m_hf import cli, load_specimens, load_taxonomy
+from bioscan5m_hf import load_specimens, load_taxonomy
 from bioscan5m_hf.embedding.encoder import BarcodeEncoder
 from bioscan5m_hf.embedding.lineage import Lineages
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertForSequenceClassification
@@ -19,20 +18,6 @@ from bioscan5m_hf.taxonomy import RANKS
 
 
 SIZE = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-
-
-@pytest.fixture
-def bioscan5m(monkeypatch, capsys):
-    """Run the command in this process; gives exit status, standard output and standard error."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["bioscan5m", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture(scope="module")

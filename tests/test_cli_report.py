@@ -1,27 +1,9 @@
 """`bioscan5m report` and `push-results`, as they are typed."""
 
-import sys
-
-import pytest
 from huggingface_hub import ModelCard
 from invented_results import novelty
 
-from bioscan5m_hf import cli
 from bioscan5m_hf.evaluation.results import write_result
-
-
-@pytest.fixture
-def bioscan5m(monkeypatch, capsys):
-    """Run the command in this process; gives exit status, standard output and standard error."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["bioscan5m", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return run
 
 
 def test_results_become_a_report_and_then_a_card(bioscan5m, hub, repo_id, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +14,11 @@ from clibds import IMAGE, clibd, config_of
 from huggingface_hub.errors import StrictDataclassError
 from PIL import Image
 from transformers import AutoConfig, AutoModel, AutoProcessor
+from transformers.dynamic_module_utils import get_imports
 
 import bioscan5m_hf.models  # noqa: F401  # registers
-from bioscan5m_hf.models.clibd import ClibdConfig, ClibdModel, contrastive_loss
-from bioscan5m_hf.models.clibd.export_clibd import save_clibd
+from bioscan5m_hf.models.clibd import ClibdConfig, ClibdModel, contrastive_loss, export_clibd
+from bioscan5m_hf.models.clibd.export_clibd import CODE, save_clibd
 
 
 RANDOM = np.random.default_rng(0)
@@ -241,6 +243,19 @@ def test_a_folder_gives_the_same_model_and_processor(model, given, folder):
     assert all(torch.equal(fresh[name], value) for name, value in given.items())
     assert torch.equal(again.eval()(**fresh).loss, model(**given).loss)
     assert AutoConfig.from_pretrained(folder).image_config.model_args == IMAGE["model_args"]
+
+
+def test_nobody_has_to_install_what_only_some_towers_need():
+    """`trust_remote_code` refuses code with an import that is not installed, wherever in a file it stands."""
+    needed = {name for file in CODE for name in get_imports(Path(export_clibd.__file__).with_name(file))}
+    assert needed - set(sys.stdlib_module_names) <= {"huggingface_hub", "torch", "transformers", "PIL"}
+
+
+def test_a_tower_whose_library_is_missing_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "open_clip", None)
+    towers = {"image_config": {"model_type": "open_clip_tower", "architecture": "ViT-S-32-alt"}}
+    with pytest.raises(ModuleNotFoundError, match="pip install open_clip_torch"):
+        ClibdModel(ClibdConfig(modalities=["image"], **towers))
 
 
 OUTSIDE = """

@@ -241,7 +241,11 @@ class OpenClipTower(nn.Module):
 
     def __init__(self, config: OpenClipConfig) -> None:
         super().__init__()
-        import open_clip  # type: ignore[import-untyped]
+        try:  # transformers would ask everybody for what is imported elsewhere in this file
+            import open_clip  # type: ignore[import-untyped]
+        except ModuleNotFoundError as error:
+            said = "a tower of open_clip needs it: pip install open_clip_torch"
+            raise ModuleNotFoundError(said, name="open_clip") from error
 
         if config.architecture not in open_clip.list_models():
             raise ValueError(f"open_clip has no architecture {config.architecture!r}: see open_clip.list_models()")

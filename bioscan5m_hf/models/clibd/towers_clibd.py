@@ -7,16 +7,13 @@ Only configurations, vocabularies and tensors are read: safetensors, or for open
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -32,16 +29,7 @@ from ..barcodebert.checkpoint_barcodebert import CheckpointError
 from .configuration_clibd import MODALITIES, SPECIAL_IDS, ClibdConfig, OpenClipConfig
 from .export_clibd import clip_tokenizer, name_tokenizer
 from .modeling_clibd import ClibdModel
-
-
-OPEN_CLIP = "open_clip:"
-"""Stands before a model of open_clip: `open_clip:ViT-L-14/commonpool_xl_laion_s13b_b90k`, `open_clip:hf-hub:ID`, or
-`open_clip:local-dir:FOLDER`."""
-
-CLIP_WORDS = 49_408
-"""Ids of CLIP's tokenizer."""
-
-_UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError, SafetensorError)
+from .open_clip_clibd import OPEN_CLIP, UNREADABLE, check_words, open_clip_tower, short
 
 
 @dataclass(frozen=True)
@@ -126,7 +114,7 @@ def open_image(place: str) -> Tower:
         CheckpointError: it is none.
     """
     if place.startswith(OPEN_CLIP):
-        return _open_clip(place, "image")
+        return Tower(*open_clip_tower(place, "image"))
     config, model = _opened(place, lambda config: config.model_type == "timm_wrapper", "timm")
     config.num_labels = 0
     return Tower(config, model.state_dict())
@@ -160,8 +148,7 @@ def open_dna(place: str) -> Tower:
         config.vocab_size += 1
     config.pad_token_id = 0
     said = getattr(config, "pretrained_on", None) or ()
-    plain = {name: value for name, value in config.to_dict().items() if name in _BERT}
-    return Tower(AutoConfig.for_model("bert", **plain), state, kmer_size, pretrained_on=tuple(map(str, said)))
+    return Tower(_bare(config), state, kmer_size, pretrained_on=tuple(map(str, said)))
 
 
 def open_text(place: str) -> Tower:
@@ -174,14 +161,13 @@ def open_text(place: str) -> Tower:
         CheckpointError: it is none.
     """
     if place.startswith(OPEN_CLIP):
-        return _open_clip(place, "text")
+        return Tower(*open_clip_tower(place, "text"), tokenizer=clip_tokenizer())
     config, model = _opened(place, lambda config: config.model_type == "bert", "BERT", add_pooling_layer=False)
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-    except _UNREADABLE as error:
-        raise CheckpointError(f"{place} has no tokenizer that can be read: {_short(error)}") from error
-    plain = {name: value for name, value in config.to_dict().items() if name in _BERT}
-    return Tower(AutoConfig.for_model("bert", **plain), model.state_dict(), tokenizer=tokenizer)
+    except UNREADABLE as error:
+        raise CheckpointError(f"{place} has no tokenizer that can be read: {short(error)}") from error
+    return Tower(_bare(config), model.state_dict(), tokenizer=tokenizer)
 
 
 OPENERS: Mapping[str, Callable[[str], Tower]] = {"image": open_image, "dna": open_dna, "text": open_text}
@@ -192,6 +178,11 @@ _BERT = (
     *("layer_norm_eps", "pad_token_id", "initializer_range"),
 )
 """What makes a BERT; the rest of a configuration is about what stood around it."""
+
+
+def _bare(config: PreTrainedConfig) -> PreTrainedConfig:
+    values = config.to_dict()
+    return AutoConfig.for_model("bert", **{name: values[name] for name in _BERT})  # type: ignore[no-any-return]
 
 
 def _transform(place: str) -> dict[str, Tensor]:
@@ -230,8 +221,8 @@ def _opened(place: str, fits: Callable[[Any], bool], library: str, **more: Any) 
     """Open configuration and model; pickled weights are not read, nor is code run."""
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)
-    except _UNREADABLE as error:
-        raise CheckpointError(f"{place} cannot be opened as a model of {library}: {_short(error)}") from error
+    except UNREADABLE as error:
+        raise CheckpointError(f"{place} cannot be opened as a model of {library}: {short(error)}") from error
     if not fits(config):
         raise CheckpointError(f"{place} is a model of {config.model_type!r}, not of {library}")
     if config.model_type == "timm_wrapper":
@@ -246,8 +237,8 @@ def _opened(place: str, fits: Callable[[Any], bool], library: str, **more: Any) 
                 output_loading_info=True,
                 **more,
             )
-    except _UNREADABLE as error:
-        raise CheckpointError(f"{place} cannot be opened as a model of {library}: {_short(error)}") from error
+    except UNREADABLE as error:
+        raise CheckpointError(f"{place} cannot be opened as a model of {library}: {short(error)}") from error
     if about["missing_keys"]:
         raise CheckpointError(f"{place} lacks weights: {', '.join(sorted(about['missing_keys'])[:3])}, …")
     return config, model
@@ -264,79 +255,12 @@ def _without_report() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
-def _open_clip(place: str, tower: Literal["image", "text"]) -> Tower:
-    import open_clip  # type: ignore[import-untyped]
-
-    name = place.removeprefix(OPEN_CLIP)
-    try:
-        if name.startswith(("hf-hub:", "local-dir:")):
-            architecture = _architecture(name)
-            whole = open_clip.create_model(name, force_custom_text=True, require_pretrained=True)
-        else:
-            architecture, _, tag = name.partition("/")
-            known = open_clip.list_pretrained_tags_by_model(architecture)
-            if tag not in known:
-                raise ValueError(
-                    f"it names no weights, as {OPEN_CLIP}NAME/TAG does: use one of {', '.join(known) or '-'}"
-                )
-            whole = open_clip.create_model(
-                architecture, pretrained=tag, force_custom_text=True, require_pretrained=True
-            )
-        if tower == "text":
-            _check_words(architecture)
-    except _UNREADABLE as error:
-        raise CheckpointError(f"{place} cannot be opened by open_clip: {_short(error)}") from error
-    inner = whole.visual if tower == "image" else whole.text
-    context = open_clip.get_model_config(architecture)["text_cfg"].get("context_length", 77)
-    seen = getattr(whole.visual, "preprocess_cfg", {}) if tower == "image" else {}
-    colours = [[float(each) for each in seen[name]] if seen.get(name) else None for name in ("mean", "std")]
-    config = OpenClipConfig(
-        architecture=architecture,
-        tower=tower,
-        context_length=context,
-        image_mean=colours[0],
-        image_std=colours[1],
-    )
-    state = {f"inner.{key}": value for key, value in inner.state_dict().items()}
-    return Tower(config, state, tokenizer=clip_tokenizer() if tower == "text" else None)
-
-
-def _check_words(architecture: str) -> None:
-    """Refuse a text tower that reads other words than those of CLIP.
-
-    Raises:
-        ValueError: it has a tokenizer of its own, or another number of ids.
-    """
-    import open_clip
-
-    text = open_clip.get_model_config(architecture)["text_cfg"]
-    other = text.get("hf_tokenizer_name") or text.get("hf_model_name")
-    if other or text.get("vocab_size", CLIP_WORDS) != CLIP_WORDS:
-        raise ValueError(f"its text tower reads the words of {other or 'another tokenizer'}, not CLIP's: take another")
-
-
-def _architecture(name: str) -> str:
-    """Give the name that open_clip has for the architecture of a repository."""
-    import open_clip
-
-    kind, _, place = name.partition(":")
-    if kind == "hf-hub":
-        from huggingface_hub import hf_hub_download
-
-        place = str(Path(hf_hub_download(place, "open_clip_config.json")).parent)
-    wanted = json.loads((Path(place) / "open_clip_config.json").read_text(encoding="utf-8"))["model_cfg"]
-    found = [known for known in open_clip.list_models() if open_clip.get_model_config(known) == wanted]
-    if not found:
-        raise ValueError("its architecture is none of open_clip.list_models()")
-    return str(found[0])
-
-
 def _with_words(fields: dict[str, Any], names: Iterable[str]) -> tuple[dict[str, Any], PreTrainedTokenizerFast]:
     """Give a text tower the vocabulary of names, where its size is not said."""
     given = fields.get("text_config")
     if not isinstance(given, Mapping) or given.get("model_type") != "bert":
         if isinstance(given, Mapping) and given.get("model_type") == OpenClipConfig.model_type:
-            _check_words(given.get("architecture", OpenClipConfig().architecture))
+            check_words(given.get("architecture", OpenClipConfig().architecture))
             return fields, clip_tokenizer()
         given = {"model_type": "bert", "hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8}
     tokenizer = name_tokenizer(names, given["vocab_size"]) if "vocab_size" in given else name_tokenizer(names)
@@ -347,8 +271,4 @@ def _load(module: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
     try:
         module.load_state_dict(dict(state))
     except RuntimeError as error:
-        raise CheckpointError(f"{what}: tensors do not fit: {_short(error)}") from error
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+        raise CheckpointError(f"{what}: tensors do not fit: {short(error)}") from error
