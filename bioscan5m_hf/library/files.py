@@ -54,6 +54,7 @@ class FileSpecimens:
         self._photographs: dict[str, Path] = {}
         self._first: dict[str, int] = {}
         self._later: dict[str, _Record] = {}
+        self._named: list[Path] = []
         for folder in self.folders:
             self._look_into(folder)
         where: dict[str, tuple[int, int, bool, bool]] = {}
@@ -67,7 +68,7 @@ class FileSpecimens:
 
     def identity(self) -> str:
         """Give a digest of names, sizes and dates of the files."""
-        files = [*map(Path.resolve, self.tables), *self._photographs.values()]
+        files = [*map(Path.resolve, self.tables), *self._photographs.values(), *self._named]
         stats = [(path, path.stat()) for path in files if path.is_file()]
         return digest_of([(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats])
 
@@ -111,6 +112,8 @@ class FileSpecimens:
     def _note(self, number: int, row: int, record: _Record, where: dict[str, tuple[int, int, bool, bool]]) -> None:
         """Look for contradictions; keep what belongs to a specimen of an earlier table."""
         identity, table = record[PROCESSID], str(self.tables[number])
+        if record["photograph"] is not None:
+            self._named.append(record["photograph"])
         has = bool(record[BARCODE]), record["photograph"] is not None
         first, before, *had = where.get(identity, (number, 0, False, False))
         what = ("barcode", "photograph")
@@ -196,11 +199,19 @@ def _records(table: Path, rows: int) -> Iterator[_Record]:
     for batch in read_sequences(table, labels=_WANTED, rows=rows, barcodes=False):
         for record in batch.to_pylist():
             number += 1
+            record = {name: _stripped(value) for name, value in record.items()}
+            if record[PROCESSID] is None:
+                raise SpecimenError("a record without id", file=str(table), row=number, hint="give every record an id")
             named = next((record[name] for name in PHOTOGRAPH_NAMES if record[name]), None)
             record["photograph"] = None if named is None else table.parent / named
             for name, limit in _RANGES.items():
                 record[name] = _degrees(record[name], name, limit, str(table), number, record[PROCESSID])
             yield record
+
+
+def _stripped(text: str | None) -> str | None:
+    """Take blanks off both ends; a cell of blanks says nothing."""
+    return None if text is None else text.strip() or None
 
 
 def _degrees(text: str | None, name: str, limit: float, file: str, row: int, identity: str) -> float | None:

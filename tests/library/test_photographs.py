@@ -195,3 +195,19 @@ def test_what_cannot_be_opened_is_named(own, dataset):
         open_specimens([own / "photos", dataset])
     with pytest.raises(Bioscan5mError, match="there is no file, folder or dataset"):
         open_specimens([own / "absent"])
+
+
+def test_blanks_are_no_names_and_changed_photographs_are_noticed(tmp_path):
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "red.jpg")
+    (tmp_path / "keys.csv").write_text(
+        'processid,species,photograph,country\n" A1 "," ",red.jpg,\nA2,Aus b, ,Canada \n'
+    )
+    given = open_specimens([tmp_path / "keys.csv"])
+    (batch,) = given.batches()
+    assert batch.table["processid"].to_pylist() == ["A1", "A2"]
+    assert batch.table["species"].to_pylist() == [None, "Aus b"]
+    assert batch.table["country"].to_pylist() == [None, "Canada"]
+    assert [photograph is not None for photograph in batch.photographs] == [True, False]
+    before = given.identity()
+    Image.new("RGB", (19, 19), "blue").save(tmp_path / "red.jpg")
+    assert open_specimens([tmp_path / "keys.csv"]).identity() != before
