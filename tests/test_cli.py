@@ -155,6 +155,7 @@ def test_download_asks_before_gigabytes(bioscan5m, elsewhere, monkeypatch):
 
 def test_download_where_nobody_can_be_asked_says_so(bioscan5m, elsewhere, monkeypatch):
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10**12))  # 41 GB are needed
     status, _, err = bioscan5m("download", "release", "--package", "cropped_256")
     assert (status, "say --yes" in err) == (1, True)
     assert not list(elsewhere.rglob("*.zip"))
