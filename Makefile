@@ -36,7 +36,7 @@ bench: .venv/dev  ## speed and memory beside the peer, into benchmarks/
 	@touch $@
 
 .venv/demo: .venv/base
-	$(BIN)/pip install --quiet -e '.[train,eval]'
+	$(BIN)/pip install --quiet -e '.[train,eval,curate]'
 	@touch $@
 
 .venv/dev: .venv/base

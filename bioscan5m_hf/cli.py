@@ -11,7 +11,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from . import cli_evaluation, cli_library, cli_models
+from . import (
+    cli_browse,
+    cli_evaluation,
+    cli_exchange,
+    cli_images,
+    cli_library,
+    cli_models,
+    cli_splitting,
+    cli_statistics,
+)
 from .data.packages import IMAGE_PACKAGES, METADATA_MEMBERS
 from .errors import Bioscan5mError, OutputError, explain_missing
 from .splits import METASPLITS, SPLIT_NAMES
@@ -265,9 +274,10 @@ def say(text: str) -> None:
     tqdm.write(text)
 
 
-cli_models.register(app)
-cli_library.register(app)
-cli_evaluation.register(app)
+for commands in (cli_statistics, cli_splitting, cli_images, cli_exchange, cli_browse):
+    commands.register(app)
+for commands in (cli_models, cli_library, cli_evaluation):
+    commands.register(app)
 
 
 def main() -> None:

@@ -50,8 +50,10 @@ class ReleaseError(Bioscan5mError):
 
 EXTRAS = {
     "models": ("torch", "transformers", "tokenizers", "safetensors", "edlib", "sklearn", "timm"),
-    "train": ("accelerate", "peft"),
+    "train": ("accelerate", "peft", "pycocotools"),
     "eval": ("evaluate", "fastcluster", "umap", "matplotlib", "open_clip"),
+    "curate": ("rapidfuzz", "squarify", "pycountry", "skimage"),
+    "browse": ("gradio",),
     "cluster": ("distributed",),
 }
 """Extra of this package → modules that it installs."""

@@ -18,13 +18,15 @@ MAY_IMPORT = {
     "errors": set(),
     "provenance": set(),
     "splits": set(),
+    "partition": LOW,
+    "plot_style": set(),
     "dna": LOW,
     "taxonomy": LOW,
     "synthetic": {"splits", "taxonomy", "dna", "errors", "data"},
-    "data": {"splits", "taxonomy", "dna", "errors", "data"},
+    "data": {"splits", "partition", "taxonomy", "dna", "errors", "plot_style", "provenance", "data"},
     "models": {"torch", "transformers", "tokenizers", "safetensors", "huggingface_hub", "timm", "open_clip", "peft"},
     "losses": {"models"},
-    "evaluation": {"data", "splits", "taxonomy", "dna", "errors", "provenance"},
+    "evaluation": {"data", "splits", "taxonomy", "dna", "errors", "plot_style", "provenance"},
     "embedding": {"models", "data", "splits", "taxonomy", "dna", "errors", "provenance"},
     "adapters": {"embedding", "models", "data", "splits", "taxonomy", "dna", "errors"},
     "library": {
@@ -32,6 +34,10 @@ MAY_IMPORT = {
         *("splits", "taxonomy", "dna", "errors", "provenance"),
     },
     "learning": {"losses", "models", "data", "splits", "taxonomy", "dna", "errors", "provenance"},
+    "browse": {
+        *("library", "adapters", "evaluation", "embedding", "models", "data", "plot_style"),
+        *("splits", "taxonomy", "dna", "errors", "provenance"),
+    },
     "hub": {"models", "evaluation", "data", "splits", "taxonomy", "dna", "errors", "provenance"},
 }
 """Part of the package → other parts it may import; for a part without others, its only third-party packages."""
@@ -152,8 +158,10 @@ def test_extras_are_the_declared_ones_and_all_holds_them():
     config = configparser.ConfigParser(interpolation=None)
     config.read(ROOT / "setup.cfg")
     extras = config["options.extras_require"]
-    assert set(extras) == {"models", "train", "eval", "cluster", "dev", "all"}
-    assert all(f"bioscan5m-hf[{name}]" in extras["all"] for name in ("train", "eval", "cluster", "dev"))
+    assert set(extras) == {"models", "train", "eval", "curate", "browse", "cluster", "dev", "all"}
+    assert all(
+        f"bioscan5m-hf[{name}]" in extras["all"] for name in ("train", "eval", "curate", "browse", "cluster", "dev")
+    )
 
 
 def test_configuration_of_the_build_holds_no_metadata():

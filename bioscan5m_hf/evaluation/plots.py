@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .plot_style import GREY, MARKERS, NOTHING, PALETTE, REST, SEQUENTIAL, Look
+from ..plot_style import GREY, MARKERS, NOTHING, PALETTE, REST, SEQUENTIAL
+from .plot_style import Look
 from .results import Result, score_parts
 from .table import is_share, shown
 from .tables import is_reference, pair_of, ranked, ranks_of

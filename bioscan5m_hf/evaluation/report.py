@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OutputError, ResultError
+from ..plot_style import save, style
 from . import plots, tables
-from .plot_style import Look, save, style
+from .plot_style import Look
 from .published import published
 from .references import LINES
 from .results import Result, comparable, read_result, score_parts

@@ -13,10 +13,11 @@ from PIL import Image
 
 from bioscan5m_hf.errors import OutputError, ResultError
 from bioscan5m_hf.evaluation import plots
-from bioscan5m_hf.evaluation.plot_style import GREY, PALETTE, Look, style
+from bioscan5m_hf.evaluation.plot_style import Look
 from bioscan5m_hf.evaluation.report import MARK, write_report
 from bioscan5m_hf.evaluation.results import read_result, write_result
 from bioscan5m_hf.evaluation.tables import model_labels
+from bioscan5m_hf.plot_style import GREY, PALETTE, style
 
 
 def written(folder, results):

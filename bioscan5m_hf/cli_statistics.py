@@ -1,0 +1,9 @@
+"""Commands about what a dataset holds: stats."""
+
+from __future__ import annotations
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
