@@ -1,1 +1,1 @@
-"""Outlines of countries: Natural Earth 1:110m, public domain, as `countries-110m.json` of world-atlas 2.0.2 has them."""
+"""Outlines of countries: Natural Earth 1:110m, public domain, as `countries-110m.json` of world-atlas 2.0.2."""
