@@ -8,13 +8,25 @@ from pathlib import Path
 from ...errors import Bioscan5mError
 from ..folder import front_matter
 from ..sources import METADATA, Source, choose_config, open_source
-from . import barcodes, counts, sizes
+from . import barcodes, bins, counts, sizes
+from .distances import MOST, by_rank, choose
+from .distances import distances as within_groups
+from .gap import barcode_gap, gap_summary
+from .reference import edit_distances
 from .result import Row, Statistics
 from .scan import COLUMNS, Coded, columns_of, scan
+from .sequences import read_sequences
 
 
 def statistics(
-    dataset: str | Path, *, split: str | None = None, config: str | None = None, revision: str | None = None
+    dataset: str | Path,
+    *,
+    split: str | None = None,
+    distances: bool = False,
+    reference: bool = False,
+    seed: int = 0,
+    config: str | None = None,
+    revision: str | None = None,
 ) -> Statistics:
     """Count what a dataset holds.
 
@@ -24,12 +36,16 @@ def statistics(
     Args:
         dataset: dataset folder, Hub id, or name in the prepared cache.
         split: splits, joined by `+`; by default all it has.
+        distances: measure distances within groups and the barcode gap, too; barcodes are read a second time.
+        reference: measure edit distances by the published rule, too.
+        seed: what barcodes of groups with more than 1,000 are drawn from.
         config: name of the config; by default `metadata`, or an image package where there is none.
         revision: branch, tag or commit on the Hub.
 
     Raises:
         Bioscan5mError: there is no such dataset.
         ValueError: a split or config that it lacks.
+        ModuleNotFoundError: distances are asked for, and edlib or rapidfuzz is needed and not installed.
 
     Examples:
         >>> from tempfile import TemporaryDirectory
@@ -53,7 +69,14 @@ def statistics(
         "repeated_processids": coded.repeated,
         "invented": is_invented(dataset, revision),
     }
-    return Statistics(about, tables_of(coded), tuple(_notes(coded, source)))
+    notes = _notes(coded, source)
+    tables = tables_of(coded)
+    if distances or reference:
+        more, said = measured(source, coded, distances, reference, seed)
+        tables |= more
+        notes += said
+        about |= {"seed": seed, "barcodes_of_a_group": MOST}
+    return Statistics(about, tables, tuple(notes))
 
 
 def open_rows(dataset: str | Path, config: str | None = None, revision: str | None = None) -> Source:
@@ -84,6 +107,7 @@ def tables_of(coded: Coded) -> dict[str, list[Row]]:
     Args:
         coded: the rows.
     """
+    in_bins = list(bins.concordance(coded))
     return {
         "attributes": list(counts.attributes(coded)),
         "splits": list(counts.splits(coded)),
@@ -99,7 +123,43 @@ def tables_of(coded: Coded) -> dict[str, list[Row]]:
         "letters": barcodes.letters(coded),
         "trimmed_barcodes": barcodes.trimmed(coded),
         "diversity": list(barcodes.diversity(coded)),
+        "bins": in_bins,
+        "bin_summary": bins.concordance_summary(in_bins),
     }
+
+
+def measured(
+    source: Source, coded: Coded, distances: bool, reference: bool, seed: int
+) -> tuple[dict[str, list[Row]], list[str]]:
+    """Make the tables that need sequences, and tell what was left out of them.
+
+    Args:
+        source: the opened config.
+        coded: its rows.
+        distances: p-distance, Kimura's, and the barcode gap.
+        reference: edit distances by the published rule.
+        seed: what is drawn from.
+    """
+    chosen = choose(coded, seed)
+    if not any(len(groups) for groups in chosen.values()):
+        return {}, ["no distances: no specimen has both a barcode and a name"]
+    try:
+        sequences = read_sequences(source, coded, chosen)
+    except ValueError as problem:
+        return {}, [f"no distances: {problem}"]
+    tables: dict[str, list[Row]] = {"distances": []}
+    if distances:
+        tables["distances"] += within_groups(coded, chosen, sequences)
+        if "species" in chosen:
+            tables["barcode_gap"] = list(barcode_gap(coded, chosen["species"], sequences))
+            tables["barcode_gap_summary"] = gap_summary(tables["barcode_gap"])
+    if reference:
+        tables["distances"] += edit_distances(coded, chosen, sequences)
+    tables["distance_ranks"] = by_rank(tables["distances"])
+    said = (
+        f"of a group with more than {MOST:,} different barcodes {MOST:,} were drawn (seed {seed}), of a species none"
+    )
+    return tables, [said] if distances or reference else []
 
 
 def is_invented(dataset: str | Path, revision: str | None = None) -> bool | None:

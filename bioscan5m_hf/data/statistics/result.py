@@ -44,6 +44,30 @@ TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "Different barcodes within groups, and Shannon's index in bits",
         ("rank", "groups", "barcodes", "mean", "median", "std", "shannon"),
     ),
+    "distance_ranks": (
+        "Distances within groups, averaged over the groups of each rank",
+        ("measure", "rank", "groups", "pairs", "mean", "std"),
+    ),
+    "distances": (
+        "Distances within groups: p-distance, Kimura's (K2P), and edits by the published rule (OSA)",
+        (
+            *("measure", "rank", "name", "class", "order", "barcodes", "pairs", "mean", "std"),
+            *("minimum", "p5", "quartile_1", "median", "quartile_3", "p95", "maximum"),
+        ),
+    ),
+    "barcode_gap_summary": (
+        "Species with a barcode gap",
+        ("species", "known", "with_gap", "share", "at_no_distance"),
+    ),
+    "barcode_gap": (
+        "Barcode gap: p-distance to the nearest other species, less the largest within",
+        (
+            *("species", "genus", "family", "order", "specimens", "barcodes"),
+            *("largest_within", "nearest_other", "nearest_species", "gap"),
+        ),
+    ),
+    "bin_summary": ("Species in BINs", ("kind", "species", "share")),
+    "bins": ("Species and their BINs", ("species", "specimens", "dna_bins", "kind", "names")),
 }
 """Table → title and columns, in the order in which they are told."""
 

@@ -47,7 +47,8 @@ class Coded:
         sites: latitude and longitude of the different sites, float64 of shape (sites, 2).
         site: codes of `sites`; -1 where one of the two is missing.
         barcodes: number of different barcodes, letter by letter as they are; None without such a column.
-        barcode: codes of barcodes, in no particular order.
+        barcode: codes of barcodes, in an order that depends on nothing but the barcodes.
+        first: the first row of each barcode, shape (barcodes,).
         stripped: number of different barcodes when Ns are taken off the right end, and off both ends.
         lengths: length → barcodes of that length.
         letters: letter → how often it stands in a barcode.
@@ -64,6 +65,7 @@ class Coded:
     site: Codes | None = None
     barcodes: int | None = None
     barcode: Codes | None = None
+    first: npt.NDArray[np.intp] | None = None
     stripped: tuple[int, int] | None = None
     lengths: Counter[int] = field(default_factory=Counter)
     letters: Counter[str] = field(default_factory=Counter)
@@ -174,7 +176,7 @@ class _Reader:
         if BARCODE in self.parts:
             keys = _joined(self.parts.pop(BARCODE), np.uint64, 2)
             given = np.asarray((keys != _EMPTY).any(axis=1))
-            coded.barcodes, coded.barcode, _ = distinct(keys, given)
+            coded.barcodes, coded.barcode, coded.first = distinct(keys, given)
             coded.stripped = _distinct_after(keys, self.right), _distinct_after(keys, self.both)
         if all(name in self.parts for name in COORDINATES):
             pair = np.stack([_joined(self.parts.pop(name), np.float64) for name in COORDINATES], axis=1) + 0.0
