@@ -52,7 +52,7 @@ def edit_distances(coded: Coded, chosen: Mapping[str, Groups], sequences: Sequen
             parts = []
             for start in range(0, len(texts), _BLOCK):
                 left = texts[start : start + _BLOCK]
-                found = cdist(left, texts[start:], scorer=OSA.distance, dtype=np.uint16, workers=1)
+                found = cdist(left, texts[start:], scorer=OSA.distance, dtype=np.uint16, workers=-1)
                 parts.append(found[np.triu_indices(len(left), 1, len(texts) - start)])
             values = np.concatenate(parts)
             values = values[values > 0]
