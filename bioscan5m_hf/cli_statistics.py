@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+
+if TYPE_CHECKING:
+    from .data.plots import Picture
+    from .data.statistics import Statistics
 
 
 def register(app: typer.Typer) -> None:
@@ -15,22 +20,62 @@ def register(app: typer.Typer) -> None:
 
 def stats(
     dataset: Annotated[str, typer.Argument(help="Dataset folder, or repository on the Hub.")],
-    out: Annotated[Path, typer.Option(help="Folder of the tables.")],
+    out: Annotated[Path, typer.Option(help="Folder of tables, pictures and index.html.")],
     split: Annotated[str | None, typer.Option(help="Splits, joined by '+'; by default all.")] = None,
     distances: Annotated[
         bool, typer.Option(help="Distances within groups and the barcode gap, too: seconds to many minutes.")
     ] = False,
     reference: Annotated[bool, typer.Option("--reference", help="Edit distances by the published rule, too.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="What barcodes of large groups are drawn from.")] = 0,
+    plots: Annotated[bool, typer.Option(help="Draw pictures, too.")] = True,
+    plot: Annotated[
+        list[str] | None, typer.Option(help="Draw this picture only, such as map or treemap; may be repeated.")
+    ] = None,
+    card: Annotated[
+        list[str] | None, typer.Option(help="Processid of a specimen that gets a record card; may be repeated.")
+    ] = None,
+    boxes: Annotated[Path | None, typer.Option(help="Table of boxes to draw on the original photographs.")] = None,
 ) -> None:
-    """Count what a dataset holds: labels, splits, taxa, places, sizes and barcodes, as Markdown, CSV and JSON."""
+    """Count what a dataset holds, and draw it: tables (Markdown, CSV, JSON), pictures (PNG, SVG) and a page."""
+    from .data.plots.page import write_page
     from .data.statistics import statistics, write_tables
 
     found = statistics(dataset, split=split, distances=distances, reference=reference, seed=seed)
     write_tables(found, out)
+    drawn = _pictures(found, dataset, out / "plots", plot, card or (), boxes) if plots else []
+    page = write_page(found.to_dict(), drawn, out)
     for note in found.notes:
         say(f"note: {note}")
-    say(f"{out}: {found.dataset['specimens']:,} specimens, tables in {out / 'tables'}")
+    for picture in drawn:
+        if picture.note:
+            say(f"{picture.name}: {picture.note}")
+    say(f"{page}: {found.dataset['specimens']:,} specimens, tables in {out / 'tables'}, {len(drawn)} pictures")
+
+
+def _pictures(
+    found: Statistics,
+    dataset: str,
+    folder: Path,
+    names: list[str] | None,
+    cards: list[str] | tuple[()],
+    boxes: Path | None,
+) -> list[Picture]:
+    from .data.plots.catalogue import BOXES, PHOTOGRAPHS, PLOTS, Shown, draw
+    from .data.plots.material import originals_with_boxes, with_photographs
+
+    if names and (unknown := [name for name in names if name not in PLOTS]):
+        raise ValueError(f"no picture {unknown[0]!r}: use some of {', '.join(PLOTS)}")
+    wanted = {PLOTS[name].needs for name in names or PLOTS}
+    rows = with_photographs(dataset, cards) if PHOTOGRAPHS in wanted else []
+    known = {}
+    if boxes is not None:
+        from .data.images import read_boxes
+
+        known = {box.processid: box.corners for box in read_boxes(boxes)}
+    elif names and BOXES in wanted:
+        raise ValueError("pictures of boxes need their table: name it with --boxes")
+    originals = originals_with_boxes(dataset, known) if known else []
+    return draw(Shown(found.to_dict(), rows, cards, originals), folder, names, progress=True)
 
 
 def say(text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -36,7 +36,8 @@ class Country:
     Args:
         code: numeric code of ISO 3166-1, three digits; empty where it has none.
         name: short English name in the atlas.
-        rings: closed lines, each an array of longitudes and latitudes in degrees, float64 of shape (points, 2).
+        rings: closed lines, each an array of longitudes and latitudes in degrees, float64 of shape (points, 2); one
+            that crosses the date line is there twice, beyond -180 and beyond 180 degrees.
     """
 
     code: str
@@ -59,7 +60,11 @@ def outlines() -> tuple[Country, ...]:
     scale, translate = (np.array(atlas["transform"][name]) for name in ("scale", "translate"))
     arcs = [np.cumsum(np.array(arc), axis=0) * scale + translate for arc in atlas["arcs"]]
     return tuple(
-        Country(shape.get("id", ""), shape["properties"]["name"], tuple(_ring(arcs, ring) for ring in _rings(shape)))
+        Country(
+            shape.get("id", ""),
+            shape["properties"]["name"],
+            tuple(_unrolled(_ring(arcs, ring) for ring in _rings(shape))),
+        )
         for shape in atlas["objects"]["countries"]["geometries"]
     )
 
@@ -95,3 +100,13 @@ def _rings(shape: Mapping[str, Any]) -> Iterable[list[int]]:
 def _ring(arcs: list[NDArray[np.float64]], places: list[int]) -> NDArray[np.float64]:
     parts = [arcs[place] if place >= 0 else arcs[~place][::-1] for place in places]
     return np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
+
+
+def _unrolled(rings: Iterable[NDArray[np.float64]]) -> Iterator[NDArray[np.float64]]:
+    for ring in rings:
+        whole = ring.copy()
+        whole[:, 0] = np.unwrap(ring[:, 0], period=360)
+        for turn in (-360, 0, 360):
+            moved = whole + np.array([turn, 0])
+            if moved[:, 0].max() > -180 and moved[:, 0].min() < 180:
+                yield moved

@@ -40,7 +40,8 @@ def canvas(title: str, dataset: str, size: tuple[float, float]) -> Figure:
 def axes_of(figure: Figure, *position: Any, **options: Any) -> Axes:  # noqa: ANN401
     """Add axes in the style of all pictures."""
     with style():
-        return figure.add_subplot(*position, **options)
+        axes: Axes = figure.add_subplot(*position, **options)
+    return axes
 
 
 def shown(statistics: Mapping[str, Any]) -> str:
@@ -65,6 +66,16 @@ def plain(text: object, longest: int | None = None) -> str:
     if longest is not None and len(words) > longest:
         words = words[: longest - 1].rstrip() + "…"
     return words.replace("$", r"\$")
+
+
+def number(value: float) -> str:
+    """Write a number with three figures, or whole where it is large.
+
+    Examples:
+        >>> number(26700.4), number(0.15321), number(2.0)
+        ('26,700', '0.153', '2')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.3g}"
 
 
 def colours(names: Sequence[object]) -> dict[object, str]:

@@ -1,10 +1,13 @@
-"""Where specimens are from: sites as points, countries by colour; names that the map lacks are listed, never dropped."""
+"""Where specimens are from: sites as points, countries by colour; names that the map lacks are listed."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ...plot_style import NOTHING, PALETTE, SEQUENTIAL
 from ..atlas import find_country, outlines
@@ -93,7 +96,8 @@ def world_map(
     nowhere = 0 if specimens is None else specimens - sum(row["specimens"] for row in points)
     found = WorldMap(figure, unknown, too_small, nowhere)
     if found.note:
-        axes.set_xlabel(found.note[0].upper() + found.note[1:], loc="left", fontsize=7)
+        said = textwrap.wrap(found.note[0].upper() + found.note[1:], 150)
+        axes.set_xlabel("\n".join(said), loc="left", fontsize=7)
     return found
 
 
@@ -123,7 +127,7 @@ def _fill_countries(axes: Axes, counts: Mapping[str, int]) -> None:
 
     scale = ScalarMappable(LogNorm(1, max([10, *counts.values()])), mpl.colormaps[SEQUENTIAL].reversed())
     rings = [(ring, country.code) for country in outlines() for ring in country.rings]
-    tints = [scale.to_rgba(counts[code]) if code in counts else NOTHING for _, code in rings]
+    tints = [scale.to_rgba(np.array([counts[code]]))[0] if code in counts else NOTHING for _, code in rings]
     axes.add_collection(
         PolyCollection([ring for ring, _ in rings], facecolors=tints, edgecolors="#999999", linewidths=0.35, zorder=1)
     )
@@ -135,9 +139,7 @@ def _fill_countries(axes: Axes, counts: Mapping[str, int]) -> None:
     for spine in axes.spines.values():
         spine.set_visible(False)
     if counts:
-        figure = axes.get_figure()
-        assert figure is not None  # axes made by a figure
-        figure.colorbar(scale, ax=axes, shrink=0.6, pad=0.01, label="specimens of the country")
+        axes.figure.colorbar(scale, ax=axes, shrink=0.6, pad=0.01, label="specimens of the country")
 
 
 def _draw_sites(axes: Axes, points: Sequence[Mapping[str, Any]]) -> None:
@@ -146,8 +148,8 @@ def _draw_sites(axes: Axes, points: Sequence[Mapping[str, Any]]) -> None:
     most = max(row["specimens"] for row in points)
     ordered = sorted(points, key=lambda row: -row["specimens"])  # small ones on top
     areas = [5 + 90 * row["specimens"] / most for row in ordered]
-    where = [[row[name] for row in ordered] for name in ("longitude", "latitude")]
-    axes.scatter(*where, s=areas, color=PALETTE[1], alpha=0.75, edgecolors="white", linewidths=0.4, zorder=2)
+    across, up = ([row[name] for row in ordered] for name in ("longitude", "latitude"))
+    axes.scatter(across, up, s=areas, color=PALETTE[1], alpha=0.75, edgecolors="white", linewidths=0.4, zorder=2)
 
 
 def _on_globe(row: Mapping[str, Any]) -> bool:

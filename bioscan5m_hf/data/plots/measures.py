@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...plot_style import GREY, PALETTE
-from .canvas import LONGEST, axes_of, canvas, nothing, plain, shown
+from .canvas import LONGEST, axes_of, canvas, nothing, number, plain, shown
 
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def barcode_lengths(statistics: Mapping[str, Any]) -> Figure:
     axes = axes_of(figure)
     width = max(1, (lengths.max() - lengths.min()) // 60)
     edges = np.arange(lengths.min(), lengths.max() + width + 1, width) - 0.5
-    axes.hist(lengths, edges, weights=weights, color=PALETTE[0], log=True)
+    axes.hist(lengths, edges.tolist(), weights=weights, color=PALETTE[0], log=True)
     axes.set_ylim(0.5)
     if lengths.min() <= BARCODE_REGION <= lengths.max():
         axes.axvline(BARCODE_REGION, color=GREY, ls=":", lw=1.2)
@@ -82,20 +82,20 @@ def size_histograms(statistics: Mapping[str, Any]) -> Figure:
         if edges[0] > 0 and edges[-1] > 20 * edges[0]:
             axes.set_xscale("log")
         axes.axvline(medians[column], color=PALETTE[1], lw=1.2)
-        axes.set_title(f"{SIZES[column]}; median {medians[column]:.3g}", loc="left", fontsize=8)
+        axes.set_title(f"{SIZES[column]}; median {number(medians[column])}", loc="left", fontsize=8)
         axes.set_ylabel("specimens")
         axes.grid(axis="y")
     return figure
 
 
-def distances_by_rank(statistics: Mapping[str, Any], model: str = "p") -> Figure:
+def distances_by_rank(statistics: Mapping[str, Any], measure: str = "p") -> Figure:
     """Draw the mean distance within each group, as a box for each rank.
 
     Args:
-        statistics: with rows `distances`: rank, mean, model, and more.
-        model: `p` or `k2p`.
+        statistics: with rows `distances`: measure, rank, mean, and more.
+        measure: `p`, `k2p`, or `osa`.
     """
-    found = {rank: [row["mean"] for row in _distances(statistics, rank, model)] for rank in RANKS}
+    found = {rank: [row["mean"] for row in _distances(statistics, rank, measure)] for rank in RANKS}
     found = {rank: means for rank, means in found.items() if means}
     figure = canvas("Distance between barcodes of one group, by rank", shown(statistics), (6.6, 3.8))
     if not found:
@@ -106,22 +106,22 @@ def distances_by_rank(statistics: Mapping[str, Any], model: str = "p") -> Figure
     for place, means in enumerate(found.values(), 1):
         if len(means) < 12:
             axes.plot([place] * len(means), means, "o", ms=3, color=PALETTE[1])
-    axes.set_ylabel(f"mean {_model(model)} distance of a group")
+    axes.set_ylabel(f"mean {_said(measure)}distance of a group")
     axes.set_xlabel("rank, and groups with two barcodes or more; boxes are quartiles, whiskers 5 and 95 %")
     axes.set_ylim(0)
     axes.grid(axis="y")
     return figure
 
 
-def distances_by_group(statistics: Mapping[str, Any], rank: str = "order", model: str = "p") -> Figure:
+def distances_by_group(statistics: Mapping[str, Any], rank: str = "order", measure: str = "p") -> Figure:
     """Draw the distances within groups of a rank, a box for each of those with the most barcodes.
 
     Args:
-        statistics: with rows `distances`: rank, name, quartiles, p5, p95, barcodes, and more.
+        statistics: with rows `distances`: measure, rank, name, quartiles, p5, p95, barcodes, and more.
         rank: `class`, `order` or another rank.
-        model: `p` or `k2p`.
+        measure: `p`, `k2p`, or `osa`.
     """
-    rows = sorted(_distances(statistics, rank, model), key=lambda row: -row["barcodes"])
+    rows = sorted(_distances(statistics, rank, measure), key=lambda row: -row["barcodes"])
     some = rows[:GROUPS]
     note = f", the {GROUPS} of {len(rows):,} with the most barcodes" if len(rows) > GROUPS else ""
     title = f"Distance between barcodes of one {rank}{note}"
@@ -133,14 +133,14 @@ def distances_by_group(statistics: Mapping[str, Any], rank: str = "order", model
         {
             **{"med": row["median"], "q1": row["quartile_1"], "q3": row["quartile_3"]},
             **{"whislo": row["p5"], "whishi": row["p95"], "fliers": []},
-            "label": f"{plain(row['name'], LONGEST)} {row['barcodes']:,}",
+            "label": f"{plain(row['name'], LONGEST)} ({row['barcodes']:,})",
         }
         for row in some
     ]
     axes.bxp(boxes, orientation="horizontal", widths=0.6, showfliers=False, **_looks())
     axes.invert_yaxis()
     axes.set_xlim(0)
-    axes.set_xlabel(f"{_model(model)} distance; boxes are quartiles, whiskers 5 and 95 %; numbers are barcodes")
+    axes.set_xlabel(f"{_said(measure)}distance; boxes are quartiles, whiskers 5 and 95 %; in brackets, barcodes")
     axes.grid(axis="x")
     return figure
 
@@ -172,18 +172,18 @@ def barcode_gap(statistics: Mapping[str, Any]) -> Figure:
     axes.set_aspect("equal")
     axes.set_xlabel("largest p-distance within the species")
     axes.set_ylabel("p-distance to the nearest other species")
-    axes.legend(title=f"{len(rows):,} species with two barcodes or more", loc="upper right", fontsize=7, frameon=True)
+    axes.legend(title=f"{len(rows):,} species with two specimens or more", loc="upper right", fontsize=7, frameon=True)
     axes.grid()
     return figure
 
 
-def _distances(statistics: Mapping[str, Any], rank: str, model: str) -> Sequence[Mapping[str, Any]]:
+def _distances(statistics: Mapping[str, Any], rank: str, measure: str) -> Sequence[Mapping[str, Any]]:
     rows = statistics.get("distances") or ()
-    return [row for row in rows if row["rank"] == rank and row.get("model", "p") == model and row["mean"] is not None]
+    return [row for row in rows if row["rank"] == rank and row["measure"] == measure and row["mean"] is not None]
 
 
-def _model(model: str) -> str:
-    return {"p": "p-", "k2p": "K2P "}.get(model, f"{model} ").strip()
+def _said(measure: str) -> str:
+    return {"p": "p-", "k2p": "K2P "}.get(measure, f"{measure} ")
 
 
 def _looks() -> dict[str, Any]:

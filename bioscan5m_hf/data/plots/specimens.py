@@ -73,7 +73,13 @@ def draw_barcode(axes: Axes, barcode: str) -> None:
     handles = [Patch(facecolor=colour, label=base) for base, colour in BASES.items()]
     if set(letters) - set(BASES):
         handles.append(Patch(facecolor=GREY, label="N"))
-    options = {"loc": "upper left", "bbox_to_anchor": (0, -0.02), "ncols": 5, "fontsize": 7, "handlelength": 1}
+    options: dict[str, Any] = {
+        "loc": "upper left",
+        "bbox_to_anchor": (0, -0.02),
+        "ncols": 5,
+        "fontsize": 7,
+        "handlelength": 1,
+    }
     axes.legend(handles=handles, borderpad=0, **options)
 
 
@@ -161,7 +167,7 @@ def boxes_on_photographs(
         if box:
             left, top, right, bottom = box
             for colour, width in (("white", 2.4), (PALETTE[1], 1.2)):  # seen on any ground
-                outline = {"fill": False, "edgecolor": colour, "linewidth": width}
+                outline: dict[str, Any] = {"fill": False, "edgecolor": colour, "linewidth": width}
                 axes.add_patch(Rectangle((left, top), right - left, bottom - top, **outline))
     return figure
 

@@ -74,7 +74,7 @@ def treemap(statistics: Mapping[str, Any]) -> Figure:
         sizes = squarify.normalize_sizes([row["specimens"] for row in own], box["dx"], box["dy"])
         inner = squarify.squarify(sizes, box["x"], box["y"], box["dx"], box["dy"])
         for row, tile in zip(own, inner, strict=True):
-            _tile(axes, tile, given[key if key[1] else None], row["family"])
+            _tile(axes, tile, given[key if key[1] else None], row["family"], 18 if tile["y"] == box["y"] else 0)
         _frame(axes, box, plain(key[1] or key[0] or "no order", LONGEST), total[key])
     return figure
 
@@ -133,8 +133,8 @@ def split_donuts(statistics: Mapping[str, Any]) -> Figure:
         axes = axes_of(figure, 1, len(here), place)
         _donut(axes, group, own, named, given)
     handles = [_swatch(given[name]) for name in named] + [_swatch(GREY), _swatch(REST)]
-    labels = [plain(name, LONGEST) for name in named] + ["other orders", "no order"]
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
+    labels = [plain(name, 22) for name in named] + ["other orders", "no order"]
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(here), 4, len(labels)))
     return figure
 
 
@@ -148,30 +148,30 @@ def _donut(
     tints = [*(given[name] for name in named), GREY, REST]
     axes.pie(sizes, colors=tints, startangle=90, counterclock=False, wedgeprops={"width": 0.42, "edgecolor": "white"})
     axes.text(0, 0, f"{group}\n{total:,}", ha="center", va="center")
-    most = max(zip(sizes, [*named, None, None], strict=True), key=lambda pair: pair[0])
-    axes.set_title(f"{plain(most[1], 18) if most[1] else 'the rest'} {most[0] / total:.0%}", y=-0.08)
+    most, name = max(zip(sizes, [*named, "other orders", "no order"], strict=True), key=lambda pair: pair[0])
+    axes.set_title(f"{plain(name, 18)} {most / total:.0%}", y=-0.08)
 
 
-def _tile(axes: Axes, tile: Mapping[str, float], colour: str, name: object) -> None:
+def _tile(axes: Axes, tile: Mapping[str, float], colour: str, name: object, head: float) -> None:
     from matplotlib.patches import Rectangle
 
-    pale = {"alpha": 0.55, "facecolor": colour, "edgecolor": "white", "linewidth": 0.4}
+    pale: dict[str, Any] = {"alpha": 0.55, "facecolor": colour, "edgecolor": "white", "linewidth": 0.4}
     axes.add_patch(Rectangle((tile["x"], tile["y"]), tile["dx"], tile["dy"], **pale))
     text = plain(name, LONGEST) if name else ""
-    if text and len(text) * 4.6 < tile["dx"] and tile["dy"] > 26:
-        middle = (tile["x"] + tile["dx"] / 2, tile["y"] + tile["dy"] / 2)
+    if text and len(text) * 5.8 < tile["dx"] and tile["dy"] - head > 14:
+        middle = (tile["x"] + tile["dx"] / 2, tile["y"] + (tile["dy"] + head) / 2)
         axes.text(*middle, text, ha="center", va="center", fontsize=6.5, clip_on=True)
 
 
 def _frame(axes: Axes, box: Mapping[str, float], name: str, specimens: int) -> None:
     from matplotlib.patches import Rectangle
 
-    line = {"fill": False, "edgecolor": "white", "linewidth": 2.4}
+    line: dict[str, Any] = {"fill": False, "edgecolor": "white", "linewidth": 2.4}
     axes.add_patch(Rectangle((box["x"], box["y"]), box["dx"], box["dy"], **line))
     for text in (f"{name} {specimens:,}", name):
         if len(text) * 7.0 < box["dx"] and box["dy"] > 18:
             where = (box["x"] + 4, box["y"] + 4)
-            back = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0}
+            back: dict[str, Any] = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0}
             axes.text(*where, text, ha="left", va="top", fontsize=8, weight="bold", bbox=back, zorder=3)
             return
 
