@@ -24,12 +24,17 @@ def stats(
     seed: Annotated[int, typer.Option(min=0, help="What barcodes of large groups are drawn from.")] = 0,
 ) -> None:
     """Count what a dataset holds: labels, splits, taxa, places, sizes and barcodes, as Markdown, CSV and JSON."""
-    from .data.statistics import statistics, write_tables
+    from .data.statistics import published_differences, statistics, write_tables
 
     found = statistics(dataset, split=split, distances=distances, reference=reference, seed=seed)
     write_tables(found, out)
     for note in found.notes:
         say(f"note: {note}")
+    differences = published_differences(found)
+    for line in differences or ():
+        say(f"differs from what is published: {line}")
+    if differences == []:
+        say("all counts are those that are published")
     say(f"{out}: {found.dataset['specimens']:,} specimens, tables in {out / 'tables'}")
 
 
