@@ -36,6 +36,7 @@ ROWS = (
     "contrastive",
     "large_batches",
     "indexing",
+    "curating",
 )
 NO_MATERIAL = ("encoding", "pretraining", "naming", "gpu", "evaluation", "full_size", "large_batches", "indexing")
 """Rows that need no release."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,42 +39,54 @@ def stats(
 ) -> None:
     """Count what a dataset holds, and draw it: tables (Markdown, CSV, JSON), pictures (PNG, SVG) and a page."""
     from .data.plots.page import write_page
-    from .data.statistics import statistics, write_tables
+    from .data.statistics import published_differences, statistics, write_tables
+
+    needs = _needs(plot or (), boxes) if plots else set()
 
     found = statistics(dataset, split=split, distances=distances, reference=reference, seed=seed)
     write_tables(found, out)
-    drawn = _pictures(found, dataset, out / "plots", plot, card or (), boxes) if plots else []
+    drawn = _pictures(found, dataset, out / "plots", plot, needs, card or (), boxes) if plots else []
     page = write_page(found.to_dict(), drawn, out)
     for note in found.notes:
         say(f"note: {note}")
     for picture in drawn:
         if picture.note:
             say(f"{picture.name}: {picture.note}")
+    differences = published_differences(found)
+    for line in differences or ():
+        say(f"differs from what is published: {line}")
+    if differences == []:
+        say("all counts are those that are published")
     say(f"{page}: {found.dataset['specimens']:,} specimens, tables in {out / 'tables'}, {len(drawn)} pictures")
+
+
+def _needs(names: Sequence[str], boxes: Path | None) -> set[str]:
+    """Tell what pictures are drawn from; what cannot be drawn is refused before anything is counted."""
+    from .data.plots.catalogue import BOXES, PLOTS
+
+    if unknown := [name for name in names if name not in PLOTS]:
+        raise ValueError(f"no picture {unknown[0]!r}: use some of {', '.join(PLOTS)}")
+    needs = {PLOTS[name].needs for name in names or PLOTS}
+    if names and BOXES in needs and boxes is None:
+        raise ValueError("pictures of boxes need their table: name it with --boxes")
+    return needs
 
 
 def _pictures(
     found: Statistics,
     dataset: str,
     folder: Path,
-    names: list[str] | None,
-    cards: list[str] | tuple[()],
+    names: Sequence[str] | None,
+    needs: set[str],
+    cards: Sequence[str],
     boxes: Path | None,
 ) -> list[Picture]:
-    from .data.plots.catalogue import BOXES, PHOTOGRAPHS, PLOTS, Shown, draw
+    from .data.images import read_boxes
+    from .data.plots.catalogue import PHOTOGRAPHS, Shown, draw
     from .data.plots.material import originals_with_boxes, with_photographs
 
-    if names and (unknown := [name for name in names if name not in PLOTS]):
-        raise ValueError(f"no picture {unknown[0]!r}: use some of {', '.join(PLOTS)}")
-    wanted = {PLOTS[name].needs for name in names or PLOTS}
-    rows = with_photographs(dataset, cards) if PHOTOGRAPHS in wanted else []
-    known = {}
-    if boxes is not None:
-        from .data.images import read_boxes
-
-        known = {box.processid: box.corners for box in read_boxes(boxes)}
-    elif names and BOXES in wanted:
-        raise ValueError("pictures of boxes need their table: name it with --boxes")
+    rows = with_photographs(dataset, cards) if PHOTOGRAPHS in needs else []
+    known = {} if boxes is None else {box.processid: box.corners for box in read_boxes(boxes)}
     originals = originals_with_boxes(dataset, known) if known else []
     return draw(Shown(found.to_dict(), rows, cards, originals), folder, names, progress=True)
 

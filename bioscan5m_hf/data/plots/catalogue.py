@@ -98,7 +98,7 @@ def draw(
             for added, figure, note in PLOTS[name].make(given):
                 file = f"{name}-{added}" if added else name
                 save(figure, Path(folder), file)
-                drawn.append(Picture(file, PLOTS[name].title, note))
+                drawn.append(Picture(file, f"{PLOTS[name].title} {added}".strip(), note))
     return drawn
 
 
