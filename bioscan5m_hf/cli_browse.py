@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +15,8 @@ def register(app: typer.Typer) -> None:
 def browse(
     dataset: Annotated[str, typer.Argument(help="Dataset folder, or repository on the Hub.")],
     index: Annotated[
-        Path | None, typer.Option(help="Folder that `bioscan5m index` wrote: shows what is nearest to a specimen.")
+        str | None,
+        typer.Option(help="Folder that `bioscan5m index` wrote, or its id on the Hub: shows what is nearest."),
     ] = None,
     model: Annotated[
         str | None,

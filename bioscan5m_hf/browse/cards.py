@@ -23,7 +23,7 @@ MM_PER_PIXEL = 0.008296875
 """Of the 1024×768 originals: the microscope's fixed scale, as the authors' own browser of the records converts."""
 
 _CARD = """
-<article class="card" id="specimen-{{ row.processid }}">
+<article class="card" data-processid="{{ row.processid }}">
   {% if photograph %}
   <a class="photo" href="{{ photograph }}" target="_blank" rel="noopener">
     <img src="{{ photograph }}" alt="Photograph of {{ row.processid }}, {{ name }}" loading="lazy"
@@ -35,14 +35,14 @@ _CARD = """
     <h3 {% if italic %}class="latin"{% endif %}>{{ name }}</h3>
     <p class="id">{{ row.processid }}{% if row.sampleid %} · {{ row.sampleid }}{% endif %}</p>
   </header>
-  <p class="lineage" aria-label="Taxonomy">{% for rank, one in lineage %}<span title="{{ rank }}"
+  <p class="lineage">{% for rank, one in lineage %}<span title="{{ rank }}"
     {% if rank in ("genus", "species") %}class="latin"{% endif %}>{{ one }}</span>{% endfor %}</p>
   {% if row.dna_barcode %}
   <div class="barcode">{{ bars }}
     <p>{{ "{:,}".format(row.dna_barcode|length) }} bases{% if row.dna_bin %} · {{ row.dna_bin }}{% endif %}</p></div>
   {% else %}<p class="none">no barcode</p>{% endif %}
   {% if place %}
-  <div class="map" role="img" aria-label="Map of the world with a pin at {{ where }}">
+  <div class="map" role="img" aria-label="Map of the world, pin at {{ where }}">
     <img src="world.svg" alt="" loading="lazy"><i style="left:{{ place[0] }}%;top:{{ place[1] }}%"></i></div>
   {% endif %}
   <dl>
@@ -92,10 +92,9 @@ _CHECKS = """
 </section>
 """
 _KEY = """
-<p class="key" aria-label="Colours of the bases">{% for base, colour in colours.items() %}<span><i
+<p class="key">{% for base, colour in colours.items() %}<span><i
   style="background:{{ colour }}"></i>{{ base }}</span>{% endfor %}<span><i class="other"></i>other</span></p>
 """
-
 
 
 _TEMPLATES = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -199,4 +198,6 @@ def _size(row: Mapping[str, Any]) -> str:
 
 def _filled(template: str, **values: Any) -> str:  # noqa: ANN401
     filled = _TEMPLATES.from_string(template).render(**values)
-    return filled.replace("{{", "&#123;&#123;").replace("${", "&#36;{")  # the page would take it for a template of its own
+    return filled.replace("{{", "&#123;&#123;").replace(
+        "${", "&#36;{"
+    )  # the page would take it for a template of its own

@@ -92,7 +92,9 @@ class Collection:
         numbers = self.catalogue.rows_of(ids)
         here = dict(zip(numbers, self.rows(list(numbers.values())), strict=True))
         away = {} if self.library is None else self.library.about([one for one in ids if one not in here])
-        return [(here.get(one) or away[one], score, one in here) for one, score in nearest if one in here or one in away]
+        return [
+            (here.get(one) or away[one], score, one in here) for one, score in nearest if one in here or one in away
+        ]
 
 
 def open_collection(

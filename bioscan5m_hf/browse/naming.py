@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..embedding.files import BARCODE, PROCESSID
-from ..errors import Bioscan5mError
+from ..errors import Bioscan5mError, OutputError
 from ..library.index import Index
 from ..library.neighbours import Keys
 from ..library.specimens import SCHEMA, Batch
@@ -72,7 +72,7 @@ class Library:
     @property
     def described(self) -> str:
         """What names are given by."""
-        return f"the {len(self.index):,} keys of {self.index.folder.name}, by {self.index.about['model']}"
+        return f"the nearest of {len(self.index):,} keys of an index, as {self.index.about['model']} sees them"
 
     def name(self, barcode: str, photograph: bytes | None) -> Answer:
         """Name a specimen by what there is of it."""
@@ -81,7 +81,7 @@ class Library:
             row = next(self.naming.names(_batch({PROCESSID: _ASKED, BARCODE: barcode}, photograph)))
         notes = []
         if self.naming.calibration is None:
-            notes.append("The index is not calibrated, so that nothing is sure: see `bioscan5m calibrate`.")
+            notes.append("The index is not calibrated, so that no name is sure: bioscan5m calibrate does this.")
         if row.get("new_species") == "yes":
             notes.append("It may be of a species that is not among the keys.")
         if row.get("problem"):
@@ -153,7 +153,9 @@ class Classifier:
     @property
     def described(self) -> str:
         """What names are given by."""
-        return f"{self.naming.classifier.name}, fine-tuned on {self.naming.classifier.width:,} {self.naming.rank} names"
+        return (
+            f"{self.naming.classifier.name}, fine-tuned on {self.naming.classifier.width:,} {self.naming.rank} names"
+        )
 
     def name(self, barcode: str, photograph: bytes | None) -> Answer:
         """Name a barcode; a photograph is not looked at."""
@@ -174,7 +176,7 @@ def load_naming(
 
     Args:
         model: folder or Hub id: of a fine-tuned model, or the one an index was made with.
-        index: folder of the index.
+        index: folder of the index, or the id of a dataset repository on the Hub that holds one.
         revision: of the model on the Hub.
 
     Returns:
@@ -186,7 +188,7 @@ def load_naming(
     if index is None:
         return None, None if model is None else _classifier(model, revision)
     if model is None:
-        return Library(Index.open(index)), None
+        return Library(Index.open(index_folder(index))), None
     from ..adapters import load_encoder
     from ..evaluation.search import Search
     from ..library.calibration import own_calibration
@@ -194,7 +196,7 @@ def load_naming(
     from ..library.vectors import Embedder
 
     embedder = Embedder(load_encoder(model, revision))
-    opened = Index.open(index, embedder.encoder)
+    opened = Index.open(index_folder(index), embedder.encoder)
     calibration = own_calibration(opened)
     gap = opened.gap() if calibration is None else calibration.gap
     keys = Keys(opened, gap, np.ones(len(opened), bool), Search(device=embedder.device))
@@ -203,6 +205,32 @@ def load_naming(
         raise Bioscan5mError(f"no key of {index} has a name: index specimens with names")
     library = Library(opened, LibraryNaming(keys, embedder, calibration, ranks[0], CANDIDATES))
     return library, library
+
+
+def index_folder(index: str | Path) -> Path:
+    """Give the folder of an index; one on the Hub is fetched, its own files only.
+
+    Raises:
+        OutputError: it is neither here nor on the Hub.
+
+    Examples:
+        >>> index_folder(".")
+        PosixPath('.')
+    """
+    if Path(index).is_dir():
+        return Path(index)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(str(index), repo_type="dataset", allow_patterns=["*.json", "*.parquet", "*.npy"])
+        )
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise OutputError(
+            f"there is no index {index}: name a folder that `bioscan5m index` wrote, or a dataset repository on the "
+            "Hub that holds one"
+        ) from error
 
 
 def _classifier(model: str, revision: str | None) -> Classifier:

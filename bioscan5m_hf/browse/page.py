@@ -20,8 +20,8 @@ from .shards import thumbnail
 PAGE = 12
 """Cards of a page."""
 
-SUGGESTED = 60
-"""Names that are suggested at once."""
+SUGGESTED = 30_000
+"""Names of a rank that are offered: all of them, but for the Barcode Index Numbers, of which those of most specimens."""
 
 ANY = ""
 _ON_CLICK = """
@@ -140,8 +140,8 @@ class Answers:
 
 
 _START = (
-    "No model is loaded, so that barcodes are only checked. For names start with a fine-tuned model, `--model MODEL`, "
-    "or with an index that `bioscan5m index` made and its model, `--index KEYS --model MODEL`."
+    "No model is loaded, so that barcodes are only checked. For names start the page with a fine-tuned model (--model MODEL), or "
+    "with an index that bioscan5m index made, and its model (--index KEYS --model MODEL)."
 )
 
 
@@ -168,7 +168,7 @@ def _catalogue(page: gr.Blocks, collection: Collection, answers: Answers) -> Non
     with gr.Row():
         rank = gr.Dropdown(list(known.ranks) or [first], value=first, label="Rank", min_width=130)
         name = gr.Dropdown(
-            _suggestions(collection, first, ""), value=None, label="Taxon", allow_custom_value=True, min_width=130,
+            _suggestions(collection, first), value=None, label="Taxon", allow_custom_value=True, min_width=130,
             elem_id="taxon",
         )  # fmt: skip
         splits = [("any", ANY), *((f"{one} ({_rows(collection, one):,})", one) for one in known.splits)]
@@ -200,22 +200,18 @@ def _catalogue(page: gr.Blocks, collection: Collection, answers: Answers) -> Non
     def ask(event: gr.EventData) -> str:
         return answers.neighbours(str(event._data.get("processid", "")) if isinstance(event._data, dict) else "")
 
-    def suggest(rank: str, event: gr.KeyUpData) -> Any:  # noqa: ANN401
-        return gr.update(choices=_suggestions(collection, rank, event.input_value))
-
     def of_rank(rank: str) -> Any:  # noqa: ANN401
-        return gr.update(choices=_suggestions(collection, rank, ""), value=None)
+        return gr.update(choices=_suggestions(collection, rank), value=None)
 
     inputs = [*filters, number]
     from_first = {"fn": show(lambda at: 1), "inputs": inputs, "outputs": shown}
     rank.input(of_rank, rank, name, show_progress="hidden").then(**from_first)
-    name.key_up(suggest, rank, name, show_progress="hidden")
     gr.on([name.input, split.input, country.input, processid.submit], **from_first)
     before.click(show(lambda at: at - 1), inputs, shown)
     after.click(show(lambda at: at + 1), inputs, shown)
     more.click(show(lambda at: at + 1), inputs, shown, scroll_to_output=True)
     gr.on([number.submit, number.blur], show(lambda at: at), inputs, shown)
-    empty = (lambda: (first, gr.update(value=None, choices=_suggestions(collection, first, "")), ANY, ANY, ""))  # noqa: E731
+    empty = lambda: (first, gr.update(value=None, choices=_suggestions(collection, first)), ANY, ANY, "")  # noqa: E731
     clear.click(empty, None, filters).then(**from_first)
     for clicked in (cards, near):
         clicked.click(ask, None, near, scroll_to_output=True)
@@ -226,17 +222,21 @@ def _names(answers: Answers) -> None:
     gr.HTML(answers.about_names(), apply_default_css=False)
     with gr.Row():
         barcode = gr.Textbox(
-            label="Barcode", lines=6, max_lines=12, placeholder="AACTTTATATTTTATTTTTGG… or a FASTA record", elem_id="barcode"
+            label="Barcode",
+            lines=6,
+            max_lines=12,
+            placeholder="AACTTTATATTTTATTTTTGG… or a FASTA record",
+            elem_id="barcode",
         )
         photograph = gr.File(label="Photograph", file_types=["image"], type="binary", elem_id="photograph")
-    go = gr.Button("Name it", variant="primary")
+    go = gr.Button("Name it", variant="primary", min_width=130, elem_classes="quiet")
     answer = gr.HTML(apply_default_css=False, elem_id="answer")
     go.click(lambda text, data: answers.names(text or "", data), [barcode, photograph], answer)
 
 
-def _suggestions(collection: Collection, rank: str, typed: str) -> list[tuple[str, str]]:
+def _suggestions(collection: Collection, rank: str) -> list[tuple[str, str]]:
     known = collection.catalogue
-    return _counted(known, rank, known.columns[rank].suggest(typed, SUGGESTED)) if rank in known.ranks else []
+    return _counted(known, rank, known.columns[rank].names[:SUGGESTED]) if rank in known.ranks else []
 
 
 def _counted(catalogue: Any, column: str, names: Sequence[str]) -> list[tuple[str, str]]:  # noqa: ANN401

@@ -108,5 +108,7 @@ def listen(host: str, port: int) -> socket.socket:
         bound.listen(128)
     except OSError as error:
         bound.close()
-        raise OutputError(f"cannot listen on {host}, port {port} ({error}): name another with --host or --port") from error
+        raise OutputError(
+            f"cannot listen on {host}, port {port} ({error}): name another with --host or --port"
+        ) from error
     return bound

@@ -39,10 +39,10 @@ def theme() -> Base:
         "input_border_width": "1px",
         "button_border_width": "1px",
         "button_primary_border_color": ACCENT,
-        "color_accent": ACCENT,
-        "loader_color": ACCENT,
     }
-    made = made.set(button_large_text_weight="500", button_large_text_size="*text_md", block_shadow="none")
+    made = made.set(
+        button_large_text_weight="500", button_large_text_size="*text_md", block_shadow="none", color_accent=ACCENT
+    )
     return made.set(**colours, **{f"{name}_dark": value for name, value in colours.items()})
 
 
@@ -50,7 +50,8 @@ CSS = f"""
 .gradio-container {{ max-width: 1240px !important; margin: 0 auto; }}
 .gradio-container, .gradio-container * {{ color-scheme: light; }}
 .pager {{ align-items: end; }}
-.pager .block {{ max-width: 9rem; }}
+.pager .form {{ flex: 0 1 8rem !important; min-width: 5rem !important; }}
+.gradio-container main, .gradio-container .wrap {{ width: 100%; }}
 .pager button, .quiet {{ max-width: 11rem; min-height: 2.6rem; }}
 .quiet {{ align-self: center; }}
 #near:empty, #near:not(:has(*)), #answer:not(:has(*)) {{ display: none; }}
