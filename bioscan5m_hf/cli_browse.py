@@ -37,4 +37,4 @@ def browse(
         typer.echo(f"note: {dataset} has no photographs: cards are shown without them")
     if host not in LOOPBACK:
         typer.echo(f"note: whoever reaches {host} sees the page, and can have specimens named")
-    serve(opened, host, port)
+    serve(opened, host, port, typer.echo)

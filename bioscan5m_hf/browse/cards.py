@@ -119,7 +119,7 @@ def card(
         >>> "&lt;img&gt;" in card({"processid": "A1", "species": "<img>"})
         True
     """
-    known = {name: row.get(name) for name in BY_NAME}
+    known: dict[str, Any] = {name: row.get(name) for name in BY_NAME}
     lineage = [(rank, known[rank]) for rank in RANKS if known[rank] and not is_filler(known[rank])]
     finest = lineage[-1] if lineage else ("", known["taxon"] or "no name")
     return _filled(

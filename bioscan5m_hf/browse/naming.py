@@ -220,7 +220,7 @@ def index_folder(index: str | Path) -> Path:
     if Path(index).is_dir():
         return Path(index)
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(

@@ -12,16 +12,17 @@ from markupsafe import escape
 
 from ..errors import Bioscan5mError
 from .cards import answer_html, card, checks_html, grid, message, photograph_html
-from .catalogue import Filter
+from .catalogue import Catalogue, Filter
 from .collection import Collection
 from .pasted import read_pasted
 from .shards import thumbnail
+
 
 PAGE = 12
 """Cards of a page."""
 
 SUGGESTED = 30_000
-"""Names of a rank that are offered: all of them, but for the Barcode Index Numbers, of which those of most specimens."""
+"""Names of a rank that are offered: all, but of the Barcode Index Numbers only those of most specimens."""
 
 ANY = ""
 _ON_CLICK = """
@@ -140,8 +141,9 @@ class Answers:
 
 
 _START = (
-    "No model is loaded, so that barcodes are only checked. For names start the page with a fine-tuned model (--model MODEL), or "
-    "with an index that bioscan5m index made, and its model (--index KEYS --model MODEL)."
+    "No model is loaded, so that barcodes are only checked. For names start the page with a "
+    "fine-tuned model (--model MODEL), or with an index that bioscan5m index made, and its model "
+    "(--index KEYS --model MODEL)."
 )
 
 
@@ -159,7 +161,8 @@ def make_page(collection: Collection) -> gr.Blocks:
                 _catalogue(page, collection, answers)
             with gr.Tab("Name a specimen"):
                 _names(answers)
-    return page
+    made: gr.Blocks = page
+    return made
 
 
 def _catalogue(page: gr.Blocks, collection: Collection, answers: Answers) -> None:
@@ -204,18 +207,18 @@ def _catalogue(page: gr.Blocks, collection: Collection, answers: Answers) -> Non
         return gr.update(choices=_suggestions(collection, rank), value=None)
 
     inputs = [*filters, number]
-    from_first = {"fn": show(lambda at: 1), "inputs": inputs, "outputs": shown}
-    rank.input(of_rank, rank, name, show_progress="hidden").then(**from_first)
-    gr.on([name.input, split.input, country.input, processid.submit], **from_first)
+    from_first = show(lambda at: 1)
+    rank.input(of_rank, rank, name, show_progress="hidden").then(from_first, inputs, shown)
+    gr.on([name.input, split.input, country.input, processid.submit], from_first, inputs, shown)
     before.click(show(lambda at: at - 1), inputs, shown)
     after.click(show(lambda at: at + 1), inputs, shown)
     more.click(show(lambda at: at + 1), inputs, shown, scroll_to_output=True)
     gr.on([number.submit, number.blur], show(lambda at: at), inputs, shown)
     empty = lambda: (first, gr.update(value=None, choices=_suggestions(collection, first)), ANY, ANY, "")  # noqa: E731
-    clear.click(empty, None, filters).then(**from_first)
+    clear.click(empty, None, filters).then(from_first, inputs, shown)
     for clicked in (cards, near):
         clicked.click(ask, None, near, scroll_to_output=True)
-    page.load(**from_first)
+    page.load(from_first, inputs, shown)
 
 
 def _names(answers: Answers) -> None:
@@ -239,8 +242,11 @@ def _suggestions(collection: Collection, rank: str) -> list[tuple[str, str]]:
     return _counted(known, rank, known.columns[rank].names[:SUGGESTED]) if rank in known.ranks else []
 
 
-def _counted(catalogue: Any, column: str, names: Sequence[str]) -> list[tuple[str, str]]:  # noqa: ANN401
-    coded = catalogue.columns[column] if names else None
+def _counted(catalogue: Catalogue, column: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Give names with their specimens, as choices."""
+    if not names:
+        return []
+    coded = catalogue.columns[column]
     return [(f"{name} ({coded.counts[coded.code[name]]:,})", name) for name in names]
 
 

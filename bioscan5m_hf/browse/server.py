@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 import gradio as gr
 import uvicorn
@@ -14,6 +15,7 @@ from .collection import Collection
 from .drawing import world_svg
 from .page import make_page
 from .style import CSS, theme
+
 
 LARGEST = "30mb"
 """Of a photograph that is dropped."""
@@ -71,18 +73,23 @@ def make_app(collection: Collection, *, hosts: list[str] | None = None) -> FastA
     def world() -> Response:
         return Response(world_svg(), media_type="image/svg+xml", headers={"Cache-Control": "private, max-age=86400"})
 
-    return gr.mount_gradio_app(
+    mounted: FastAPI = gr.mount_gradio_app(
         app, make_page(collection), "", theme=theme(), css=CSS, footer_links=[], max_file_size=LARGEST, ssr_mode=False,
         show_error=True, enable_monitoring=False, pwa=False, mcp_server=False,
     )  # fmt: skip
+    return mounted
 
 
-def serve(collection: Collection, host: str = "127.0.0.1", port: int = 7860) -> None:
+def serve(
+    collection: Collection, host: str = "127.0.0.1", port: int = 7860, say: Callable[[str], object] = print
+) -> None:
     """Show the page until it is interrupted.
 
     Args:
+        collection: what is shown.
         host: address to listen on; only this machine by default.
         port: 0 takes a free one.
+        say: told where the page is.
 
     Raises:
         OutputError: it cannot listen there.
@@ -90,7 +97,7 @@ def serve(collection: Collection, host: str = "127.0.0.1", port: int = 7860) -> 
     bound = listen(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}"
     app = make_app(collection, hosts=[*LOOPBACK, "[::1]"] if host in LOOPBACK else None)
-    print(f"{address}   (Ctrl+C ends it)", flush=True)
+    say(f"{address}   (Ctrl+C ends it)")
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run([bound])
 
 

@@ -6,8 +6,10 @@ from gradio.themes import Base
 
 from ..plot_style import GREY, PALETTE
 
+
 SERIF = ("Iowan Old Style", "Palatino Linotype", "Palatino", "Georgia", "DejaVu Serif", "serif")
 SANS = ("system-ui", "Segoe UI", "Helvetica Neue", "DejaVu Sans", "sans-serif")
+HEADING = ", ".join(f"'{name}'" if " " in name else name for name in SERIF)
 INK, PALE, RULE, PAPER, LEAF, ACCENT = "#23262b", "#5c6066", "#d8d3c6", "#f7f5ef", "#ffffff", PALETTE[0]
 
 
@@ -56,14 +58,14 @@ CSS = f"""
 .quiet {{ align-self: center; }}
 #near:empty, #near:not(:has(*)), #answer:not(:has(*)) {{ display: none; }}
 button.selected[role=tab] {{ color: {ACCENT} !important; }}
-.head h1 {{ font: 600 2rem/1.2 {", ".join(f"'{name}'" if " " in name else name for name in SERIF)}; margin: .6rem 0 .2rem; }}
+.head h1 {{ font: 600 2rem/1.2 {HEADING}; margin: .6rem 0 .2rem; }}
 .head p {{ color: {PALE}; margin: 0 0 .3rem; max-width: 46rem; overflow-wrap: anywhere; }}
 .cards {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(17.5rem, 100%), 1fr)); gap: 1rem; }}
 .card {{ background: {LEAF}; border: 1px solid {RULE}; display: flex; flex-direction: column; gap: .55rem;
   padding: .75rem; min-width: 0; overflow-wrap: anywhere; color: {INK}; }}
 .card p, .card h3, .answer p, .answer h3, .checks p, .checks h3 {{ margin: 0; }}
 .card h3, .answer h3, .checks h3 {{
-  font: 600 1.2rem/1.25 {", ".join(f"'{name}'" if " " in name else name for name in SERIF)}; color: {INK}; }}
+  font: 600 1.2rem/1.25 {HEADING}; color: {INK}; }}
 .latin {{ font-style: italic !important; }}
 .photo {{ display: block; aspect-ratio: 4/3; background: #ecebe7; margin: -.75rem -.75rem .1rem; overflow: hidden; }}
 .photo img {{ width: 100%; height: 100%; object-fit: contain; display: block; }}
@@ -106,6 +108,6 @@ button.selected[role=tab] {{ color: {ACCENT} !important; }}
 .answer .number {{ text-align: right; white-space: nowrap; }}
 .warnings {{ margin: 0; padding-left: 1.2rem; font-size: .9rem; }}
 .given {{ max-width: 100%; max-height: 320px; display: block; margin-bottom: 1rem; }}
-.section {{ font: 600 1.35rem/1.3 {", ".join(f"'{name}'" if " " in name else name for name in SERIF)};
+.section {{ font: 600 1.35rem/1.3 {HEADING};
   margin: 1rem 0 .5rem; color: {INK}; }}
 """

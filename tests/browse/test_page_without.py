@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "data")]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 
 from browsing import ROOT, Visit, chromium, served
 from folders import md5, write_folder
