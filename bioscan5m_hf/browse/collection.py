@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..data.packages import IMAGE_PACKAGES
 from ..data.schema import COLUMN_NAMES
@@ -13,7 +13,21 @@ from ..data.sources import METADATA, open_source
 from ..errors import Bioscan5mError
 from .catalogue import Catalogue, read_catalogue, source_tables
 from .naming import Classifier, Library, load_naming
-from .shards import Photographs, Shards
+from .shards import LostError, Photographs, Shards
+
+
+class Near(NamedTuple):
+    """A specimen that is near.
+
+    Args:
+        row: what is known of it.
+        similarity: to what it was found by.
+        number: of its row in the dataset; None where it is not there.
+    """
+
+    row: dict[str, Any]
+    similarity: float
+    number: int | None
 
 
 @dataclass
@@ -54,47 +68,47 @@ class Collection:
             found.update({(split, place): {**row, "split": split} for place, row in rows.items()})
         return [found[place] for place in places]
 
-    def photograph(self, processid: str) -> bytes | None:
-        """Give the photograph of a specimen; None where the dataset has no photographs.
+    def photograph(self, number: int) -> bytes | None:
+        """Give the photograph of a row; None where the dataset has no photographs.
 
         Raises:
-            LookupError: there is no such specimen.
-            LostError: it has none, or another one is there.
+            IndexError: there is no such row.
+            LostError: it has none, or another specimen is there.
         """
         if self.photographs is None:
             return None
-        rows = self.catalogue.rows_of([processid])
-        if processid not in rows:
-            raise LookupError(f"there is no specimen {processid}")
-        split, place = self.catalogue.place(rows[processid])
-        return self.photographs.get(split, place, processid)
+        split, place = self.catalogue.place(number)
+        return self.photographs.get(split, place, self.catalogue.processids[number].as_py())
 
-    def neighbours(self, processid: str) -> list[tuple[dict[str, Any], float, bool]]:
+    def neighbours(self, processid: str) -> list[Near]:
         """Find what is nearest to a specimen.
-
-        Returns:
-            Row, similarity, and whether it is in the dataset; of a key that is not, all that the index says of it.
 
         Raises:
             Bioscan5mError: there is no index, or it cannot say.
         """
         if self.library is None:
             raise Bioscan5mError("there is no index: start with --index KEYS")
-        rows = self.catalogue.rows_of([processid])
-        if processid not in rows:
+        numbers = self.catalogue.rows_of([processid])
+        if processid not in numbers:
             raise Bioscan5mError(f"there is no specimen {processid}")
-        row = self.rows([rows[processid]])[0]
-        return self.found(self.library.neighbours(row, self.photograph(processid)))
+        number = numbers[processid]
+        return self.found(self.library.neighbours(self.rows([number])[0], self._shown(number)))
 
-    def found(self, nearest: Sequence[tuple[str, float]]) -> list[tuple[dict[str, Any], float, bool]]:
-        """Give the rows of keys, in their order."""
+    def found(self, nearest: Sequence[tuple[str, float]]) -> list[Near]:
+        """Give the rows of keys, in their order; of those that are not in the dataset, what the index says of them."""
         ids = [identity for identity, _ in nearest]
-        numbers = self.catalogue.rows_of(ids)
+        numbers = self.catalogue.rows_of(ids) if ids else {}
         here = dict(zip(numbers, self.rows(list(numbers.values())), strict=True))
-        away = {} if self.library is None else self.library.about([one for one in ids if one not in here])
-        return [
-            (here.get(one) or away[one], score, one in here) for one, score in nearest if one in here or one in away
-        ]
+        lacking = [one for one in ids if one not in here]
+        known = here if self.library is None else {**here, **self.library.about(lacking)}
+        return [Near(known[one], score, numbers.get(one)) for one, score in nearest if one in known]
+
+    def _shown(self, number: int) -> bytes | None:
+        """Give a photograph to embed; a specimen without one has its barcode."""
+        try:
+            return self.photograph(number)
+        except LostError:
+            return None
 
 
 def open_collection(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import gradio as gr
 from markupsafe import escape
@@ -13,7 +12,7 @@ from markupsafe import escape
 from ..errors import Bioscan5mError
 from .cards import answer_html, card, checks_html, grid, message, photograph_html
 from .catalogue import Catalogue, Filter
-from .collection import Collection
+from .collection import Collection, Near
 from .pasted import read_pasted
 from .shards import thumbnail
 
@@ -71,7 +70,7 @@ class Answers:
         page = min(max(1, page), pages)
         shown = rows[(page - 1) * PAGE : page * PAGE].tolist()
         try:
-            cards = [self._card(row) for row in self.collection.rows(shown)]
+            cards = [self._card(row, number) for row, number in zip(self.collection.rows(shown), shown, strict=True)]
         except (Bioscan5mError, OSError) as error:
             return message(f"the rows cannot be read: {error}", error=True), "", page
         total = len(self.collection.catalogue)
@@ -127,17 +126,17 @@ class Answers:
         heading = '<h2 class="section">Nearest specimens</h2>' if near else ""
         return answer_html(answer) + heading + (self._nearest(near) if near else "")
 
-    def _nearest(self, found: Sequence[tuple[dict[str, Any], float, bool]]) -> str:
+    def _nearest(self, found: Sequence[Near]) -> str:
         if not found:
             return message("Nothing is near: the index has no other key.")
-        return grid([self._card(row, similarity, here) for row, similarity, here in found], key=False)
+        return grid([self._card(one.row, one.number, one.similarity) for one in found], key=False)
 
-    def _card(self, row: dict[str, Any], similarity: float | None = None, here: bool = True) -> str:
-        photograph = None
-        if here and self.collection.photographs is not None:
-            photograph = f"photographs/{quote(row['processid'], safe='')}"
-        neighbours = here and self.collection.library is not None
-        return card(row, photograph=photograph, neighbours=neighbours, similarity=similarity)
+    def _card(self, row: dict[str, Any], number: int | None, similarity: float | None = None) -> str:
+        here = number is not None
+        photograph = f"photographs/{number}" if here and self.collection.photographs is not None else None
+        return card(
+            row, photograph=photograph, neighbours=here and self.collection.library is not None, similarity=similarity
+        )
 
 
 _START = (

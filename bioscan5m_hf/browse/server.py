@@ -40,7 +40,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def make_app(collection: Collection, *, hosts: list[str] | None = None) -> FastAPI:
-    """Make the application: the page, photographs by process id, and the outlines of the world.
+    """Make the application: the page, photographs by row, and the outlines of the world.
 
     Args:
         collection: what is shown.
@@ -59,10 +59,10 @@ def make_app(collection: Collection, *, hosts: list[str] | None = None) -> FastA
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
 
-    @app.get("/photographs/{processid}")
-    def photograph(processid: str) -> Response:
+    @app.get("/photographs/{number}")
+    def photograph(number: int) -> Response:
         try:
-            data = collection.photograph(processid)
+            data = collection.photograph(number)
         except (Bioscan5mError, LookupError, OSError) as error:
             return Response(str(error), 404, media_type="text/plain")
         if data is None:
