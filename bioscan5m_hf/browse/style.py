@@ -49,7 +49,7 @@ def theme() -> Base:
 
 
 CSS = f"""
-.gradio-container {{ max-width: 1240px !important; margin: 0 auto; }}
+.gradio-container {{ width: 100% !important; max-width: 1240px !important; margin: 0 auto; }}
 .gradio-container, .gradio-container * {{ color-scheme: light; }}
 .pager {{ align-items: end; }}
 .pager .form {{ flex: 0 1 8rem !important; min-width: 5rem !important; }}
