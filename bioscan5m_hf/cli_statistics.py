@@ -24,8 +24,9 @@ def stats(
     seed: Annotated[int, typer.Option(min=0, help="What barcodes of large groups are drawn from.")] = 0,
 ) -> None:
     """Count what a dataset holds: labels, splits, taxa, places, sizes and barcodes, as Markdown, CSV and JSON."""
-    from .data.statistics import published_differences, statistics, write_tables
+    from .data.statistics import check_folder, published_differences, statistics, write_tables
 
+    check_folder(out)
     found = statistics(dataset, split=split, distances=distances, reference=reference, seed=seed)
     write_tables(found, out)
     for note in found.notes:
