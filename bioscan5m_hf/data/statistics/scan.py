@@ -164,7 +164,7 @@ class _Reader:
             elif name == BARCODE:
                 self._barcodes(column)
             else:
-                self.parts[name].append(column.cast(pa.float64()).to_numpy(zero_copy_only=False))
+                self.parts[name].append(column.cast(pa.float64()).to_numpy(zero_copy_only=False).copy())
         self.rows += len(table)
 
     def _codes(self, name: str, column: pa.Array) -> Codes:
@@ -198,19 +198,23 @@ class _Reader:
         for name, known in self.known.items():
             coded.names[name], coded.codes[name] = _sorted(list(known), _joined(self.parts.pop(name), np.int32))
         if BARCODE in self.parts:
-            keys = _joined(self.parts.pop(BARCODE), np.uint64, 2)
-            given = np.asarray((keys != _EMPTY).any(axis=1))
-            coded.barcodes, coded.barcode, coded.first = distinct(keys, given)
-            different = keys[coded.first]
-            right, both = (_after(different, coded.barcode, changed) for changed in (self.right, self.both))
-            coded.stripped = right, both
+            self._add_barcodes(coded)
         if all(name in self.parts for name in COORDINATES):
-            pair = np.stack([_joined(self.parts.pop(name), np.float64) for name in COORDINATES], axis=1) + 0.0
-            given = np.asarray(~np.isnan(pair).any(axis=1))
-            _, coded.site, first = distinct(pair.view(np.uint64), given)
-            coded.sites = pair[first]
+            self._add_sites(coded)
         coded.numbers = {name: _joined(self.parts.pop(name), np.float64) for name in SIZES if name in self.parts}
         return coded
+
+    def _add_barcodes(self, coded: Coded) -> None:
+        keys = _joined(self.parts.pop(BARCODE), np.uint64, 2)
+        coded.barcodes, coded.barcode, coded.first = distinct(keys, np.asarray((keys != _EMPTY).any(axis=1)))
+        different = keys[coded.first]
+        right, both = (_after(different, coded.barcode, changed) for changed in (self.right, self.both))
+        coded.stripped = right, both
+
+    def _add_sites(self, coded: Coded) -> None:
+        pair = np.stack([_joined(self.parts.pop(name), np.float64) for name in COORDINATES], axis=1) + 0.0
+        _, coded.site, first = distinct(pair.view(np.uint64), np.asarray(~np.isnan(pair).any(axis=1)))
+        coded.sites = pair[first]
 
 
 _BYTES = 1 << 16
