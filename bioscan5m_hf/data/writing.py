@@ -94,9 +94,12 @@ class PhotographArchives:
 
     def _complete(self) -> None:
         """Add the parts that hold nothing: a reader would miss them."""
-        for package in PACKAGES:
-            if self._open and package.image_package == self.package and package.part and len(package.splits) > 1:
-                self._open.setdefault(package.name, ZipFile(self.folder / (package.name + PART), "w", ZIP_STORED))
+        parts = [
+            one.name for one in PACKAGES if one.image_package == self.package and one.part and len(one.splits) > 1
+        ]
+        for name in parts if self._open else ():
+            if name not in self._open:
+                self._open[name] = ZipFile(self.folder / (name + PART), "w", ZIP_STORED)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
