@@ -337,7 +337,7 @@ def test_photographs_and_fasta_meet_by_name(tmp_path):
 
 def test_an_empty_folder_is_refused_and_a_full_one_is_not_written_into(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ReleaseError, match="without photographs, FASTA files and meta.xml"):
+    with pytest.raises(ReleaseError, match=r"without photographs, FASTA files and meta\.xml"):
         import_release(tmp_path / "empty", tmp_path / "release")
     source = source_table(tmp_path, HEADER + "P1\t\t\tA\t\t\n")
     with pytest.raises(OutputError, match="is not empty"):
