@@ -79,7 +79,7 @@ def import_specimens(
     """Take over one's own specimens: BOLD's tables, Darwin Core, CSV, photographs with FASTA."""
     from .data.exchange import import_release
 
-    columns = dict(_pair(text) for text in column or ())
+    columns = dict(_pair(text, "OURS=THEIRS, such as processid=Code") for text in column or ())
     done = import_release(
         source,
         release,
@@ -101,17 +101,17 @@ def import_specimens(
     say(f"a dataset is made of it by `bioscan5m build {release} DATASET{skip}`")
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _pair(text: str, example: str) -> tuple[str, str]:
     ours, equal, theirs = text.partition("=")
     if not (ours and equal and theirs):
-        raise ValueError(f"{text!r}: say OURS=THEIRS, such as processid=Code")
+        raise ValueError(f"{text!r} is no pair: write {example}")
     return ours, theirs
 
 
 def _taxa(texts: list[str] | tuple[()]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for text in texts:
-        rank, name = _pair(text)
+        rank, name = _pair(text, "RANK=NAME, such as order=Diptera")
         found[rank].append(name)
     return dict(found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import shutil
 import struct
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,6 +35,10 @@ QUALITY = 95
 
 UNREADABLE = (OSError, ValueError, ReleaseError, SyntaxError, struct.error, MemoryError)
 """What Pillow and our own checks raise at files that are no photographs."""
+
+SCHEMA = pa.schema([pa.field(column.name, column.type) for column in COLUMNS])
+TOGETHER = 20_000
+"""Records that are typed and checked at a time: as texts they take some kilobytes each."""
 
 INVENTED_TEXT = "The specimens of this release say that they are invented.\n"
 FASTA_NOTE = "of FASTA headers only the ids are taken over: names come from a table"
@@ -190,15 +195,26 @@ class _Read:
     invented: bool
 
 
-def _typed(records: Iterable[Found], split: str) -> _Read:
-    """Type the records and check them by the rules of the builder."""
-    kept: list[dict[str, object]] = []
-    places: list[tuple[str, int | None]] = []
+def _typed(records: Iterator[Found], split: str) -> _Read:
+    """Type the records and check them by the rules of the builder, so many at a time."""
     rejected: list[Rejection] = []
     seen: dict[str, str] = {}
+    tables = [SCHEMA.empty_table()]
     invented = False
+    while some := list(itertools.islice(records, TOGETHER)):
+        invented |= any(one.invented for one in some)
+        tables.append(_checked(some, split, seen, rejected))
+    table = pa.concat_tables(tables)
+    without = table["dna_barcode"].null_count
+    notes = [f"{without:,} specimens have no barcode"] if without else []
+    return _Read(table, rejected, notes, invented)
+
+
+def _checked(records: Iterable[Found], split: str, seen: dict[str, str], rejected: list[Rejection]) -> pa.Table:
+    """Give the good ones of some records; remember their ids, and tell the others."""
+    kept: list[dict[str, object]] = []
+    places: list[tuple[str, int | None]] = []
     for one in records:
-        invented |= one.invented
         values, problem = _convert(one)
         processid = one.values.get("processid")
         if not problem and processid in seen:
@@ -210,15 +226,11 @@ def _typed(records: Iterable[Found], split: str) -> _Read:
         values["split"] = values.get("split") or split
         kept.append(values)
         places.append((one.file, one.row))
-    fields = [pa.field(column.name, column.type) for column in COLUMNS]
-    table = _with_chunks(pa.Table.from_pylist(kept, schema=pa.schema(fields)))
-    wrong = violations(table, md5_keys(table["processid"].combine_chunks())) if len(table) else {}
+    table = _with_chunks(pa.Table.from_pylist(kept, schema=SCHEMA)).combine_chunks()
+    wrong = violations(table, md5_keys(table["processid"].combine_chunks())) if kept else {}
     for row, reason in wrong.items():
         rejected.append(Rejection(*places[row], str(kept[row]["processid"]), reason))
-    table = table.take(pa.array([row for row in range(len(table)) if row not in wrong], pa.int64()))
-    without = table["dna_barcode"].null_count
-    notes = [f"{without:,} specimens have no barcode"] if without else []
-    return _Read(table, rejected, notes, invented)
+    return table.take(pa.array([row for row in range(len(kept)) if row not in wrong], pa.int64()))
 
 
 def _convert(one: Found) -> tuple[dict[str, object], str]:

@@ -50,6 +50,8 @@ def write_bcdm(rows: Rows, stream: IO[str]) -> int:
     written = 0
     for row in rows:
         stream.write(_line(cell(term.value(row)) for term in BCDM))
+        if (row["coord-lat"] is None) != (row["coord-lon"] is None):
+            rows.changed["lose a latitude or longitude that stands alone: BCDM has one column for both"] += 1
         written += 1
     return written
 

@@ -160,6 +160,15 @@ def test_rights_are_those_of_bioscan_unless_others_are_named(awkward, dataset, t
     assert "invented" in said[1]
 
 
+def test_half_a_site_is_told(tmp_path):
+    (tmp_path / "a.csv").write_text("processid,nuc,coord-lat,coord-lon\nA-1,ACGT,,-84\nA-2,ACGA,10,-84\n")
+    import_release(tmp_path / "a.csv", tmp_path / "release")
+    build(tmp_path / "release", tmp_path / "dataset", options=Options(workers=1))
+    done = export(tmp_path / "dataset", tmp_path / "bcdm.tsv", "bcdm")
+    assert list(done.changed.values()) == [1]
+    assert "stands alone" in min(done.changed)
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [
