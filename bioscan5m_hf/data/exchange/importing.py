@@ -25,7 +25,8 @@ from .reading import FASTA, TABLES, Found, read_fasta, read_table
 from .rows import deepest
 
 
-PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+JPEG = (".jpg", ".jpeg")
+PHOTOGRAPHS = (*JPEG, ".png", ".tif", ".tiff", ".bmp", ".webp")
 REJECTED = "rejected.csv"
 QUALITY = 95
 """Of a JPEG that is made from a photograph in another form."""
@@ -152,12 +153,12 @@ def _folder(source: Path, pictures: Mapping[str, Path]) -> tuple[Iterator[Found]
 
 
 def _pictures(folder: Path) -> tuple[dict[str, Path], list[Rejection]]:
-    """Find photographs by their stems; of two with one stem the second is told."""
+    """Find photographs by their stems, JPEGs first; of two with one stem the second is told."""
     if not folder.is_dir():
         raise ReleaseError("there is no such folder of photographs", file=str(folder))
     found: dict[str, Path] = {}
     rejected = []
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(folder.rglob("*"), key=lambda path: (path.suffix.lower() not in JPEG, path)):
         if path.is_file() and path.suffix.lower() in PHOTOGRAPHS and not path.name.startswith("."):
             if path.stem in found:
                 reason = f"a second photograph: there is {found[path.stem]}"
