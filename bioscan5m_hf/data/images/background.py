@@ -27,8 +27,8 @@ DARK_WITHIN = 18
 GROUND = 31
 """Quarters of pixels: side of the window over which the ground's colour is the median."""
 
-WARM = 4.0
-"""How much a step in a* or b* counts beside one in L*."""
+DARK, WARM = 0.7, 6.0
+"""How much a step in L* counts, and one in a* or b*."""
 
 LIGHTER, COLOURED = 4.0, 1.0
 """Steps that are noise."""
@@ -112,14 +112,14 @@ def difference(photograph: NDArray[np.uint8]) -> NDArray[np.float64]:
         photograph: RGB, shape (height, width, 3).
 
     Returns:
-        Steps in CIELAB, those of colour counted `WARM` times; shape (height, width).
+        Steps in CIELAB, weighed by `DARK` and `WARM`; shape (height, width).
     """
     from scipy import ndimage
     from skimage.color import rgb2lab
 
     light, red, yellow = (ndimage.gaussian_filter(one, 0.7) for one in np.moveaxis(rgb2lab(photograph), -1, 0))
     ground = ndimage.grey_closing(light, size=(2 * DARK_WITHIN + 1,) * 2)
-    steps = np.maximum(0, ground - light - LIGHTER)
+    steps = DARK * np.maximum(0, ground - light - LIGHTER)
     for colour in (red, yellow):
         steps += WARM * np.maximum(0, colour - _median(colour) - COLOURED)
     rows, columns = np.indices(steps.shape)
