@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+
+if TYPE_CHECKING:
+    from .data.plots import Picture
+    from .data.statistics import Statistics
 
 
 def register(app: typer.Typer) -> None:
@@ -15,27 +21,74 @@ def register(app: typer.Typer) -> None:
 
 def stats(
     dataset: Annotated[str, typer.Argument(help="Dataset folder, or repository on the Hub.")],
-    out: Annotated[Path, typer.Option(help="Folder of the tables.")],
+    out: Annotated[Path, typer.Option(help="Folder of tables, pictures and index.html.")],
     split: Annotated[str | None, typer.Option(help="Splits, joined by '+'; by default all.")] = None,
     distances: Annotated[
         bool, typer.Option(help="Distances within groups and the barcode gap, too: seconds to many minutes.")
     ] = False,
     reference: Annotated[bool, typer.Option("--reference", help="Edit distances by the published rule, too.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="What barcodes of large groups are drawn from.")] = 0,
+    plots: Annotated[bool, typer.Option(help="Draw pictures, too.")] = True,
+    plot: Annotated[
+        list[str] | None, typer.Option(help="Draw this picture only, such as map or treemap; may be repeated.")
+    ] = None,
+    card: Annotated[
+        list[str] | None, typer.Option(help="Processid of a specimen that gets a record card; may be repeated.")
+    ] = None,
+    boxes: Annotated[Path | None, typer.Option(help="Table of boxes to draw on the original photographs.")] = None,
 ) -> None:
-    """Count what a dataset holds: labels, splits, taxa, places, sizes and barcodes, as Markdown, CSV and JSON."""
+    """Count what a dataset holds, and draw it: tables (Markdown, CSV, JSON), pictures (PNG, SVG) and a page."""
+    from .data.plots.page import write_page
     from .data.statistics import published_differences, statistics, write_tables
+
+    needs = _needs(plot or (), boxes) if plots else set()
 
     found = statistics(dataset, split=split, distances=distances, reference=reference, seed=seed)
     write_tables(found, out)
+    drawn = _pictures(found, dataset, out / "plots", plot, needs, card or (), boxes) if plots else []
+    page = write_page(found.to_dict(), drawn, out)
     for note in found.notes:
         say(f"note: {note}")
+    for picture in drawn:
+        if picture.note:
+            say(f"{picture.name}: {picture.note}")
     differences = published_differences(found)
     for line in differences or ():
         say(f"differs from what is published: {line}")
     if differences == []:
         say("all counts are those that are published")
-    say(f"{out}: {found.dataset['specimens']:,} specimens, tables in {out / 'tables'}")
+    say(f"{page}: {found.dataset['specimens']:,} specimens, tables in {out / 'tables'}, {len(drawn)} pictures")
+
+
+def _needs(names: Sequence[str], boxes: Path | None) -> set[str]:
+    """Tell what pictures are drawn from; what cannot be drawn is refused before anything is counted."""
+    from .data.plots.catalogue import BOXES, PLOTS
+
+    if unknown := [name for name in names if name not in PLOTS]:
+        raise ValueError(f"no picture {unknown[0]!r}: use some of {', '.join(PLOTS)}")
+    needs = {PLOTS[name].needs for name in names or PLOTS}
+    if names and BOXES in needs and boxes is None:
+        raise ValueError("pictures of boxes need their table: name it with --boxes")
+    return needs
+
+
+def _pictures(
+    found: Statistics,
+    dataset: str,
+    folder: Path,
+    names: Sequence[str] | None,
+    needs: set[str],
+    cards: Sequence[str],
+    boxes: Path | None,
+) -> list[Picture]:
+    from .data.images import read_boxes
+    from .data.plots.catalogue import PHOTOGRAPHS, Shown, draw
+    from .data.plots.material import originals_with_boxes, with_photographs
+
+    rows = with_photographs(dataset, cards) if PHOTOGRAPHS in needs else []
+    known = {} if boxes is None else {box.processid: box.corners for box in read_boxes(boxes)}
+    originals = originals_with_boxes(dataset, known) if known else []
+    return draw(Shown(found.to_dict(), rows, cards, originals), folder, names, progress=True)
 
 
 def say(text: str) -> None:

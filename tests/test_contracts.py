@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "errors": set(),
     "provenance": set(),
     "splits": set(),
-    "partition": LOW,
+    "partition": {"splits"},
     "plot_style": set(),
     "dna": LOW,
     "taxonomy": LOW,

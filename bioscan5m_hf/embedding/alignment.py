@@ -55,7 +55,7 @@ def compare(one: str, other: str) -> Likeness:
         Likeness(identity=None, overlap=0)
     """
     try:
-        import edlib  # type: ignore[import-not-found]
+        import edlib
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("aligning barcodes needs edlib: pip install 'bioscan5m-hf[models]'") from error
     # edlib refuses more than 256 different letters

@@ -1,7 +1,6 @@
-"""Outlines of countries: Natural Earth 1:110m, public domain, the file `countries-110m.json` of world-atlas 2.0.2."""
+"""Outlines of countries: Natural Earth 1:110m, public domain, as `countries-110m.json` of world-atlas 2.0.2."""
 
-from .names import known_as
-from .outlines import Outline, outlines
+from .outlines import Country, find_country, outlines
 
 
-__all__ = ["Outline", "known_as", "outlines"]
+__all__ = ["Country", "find_country", "outlines"]

@@ -1,96 +1,112 @@
-"""The outlines as rings of coordinates: TopoJSON with delta-encoded arcs, decoded."""
+"""Outlines of countries, decoded from TopoJSON, and the countries that names stand for."""
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 
-Ring = npt.NDArray[np.float64]
-FILE = Path(__file__).with_name("countries-110m.json")
+FILE = "countries-110m.json"
+
+ELSEWHERE: Mapping[str, str] = {
+    "Russia": "643",
+    "Turkey": "792",
+    "Reunion": "638",
+    "Ivory Coast": "384",
+    "Cape Verde": "132",
+    "Macedonia": "807",
+    "Swaziland": "748",
+    "Democratic Republic of the Congo": "180",
+    "Republic of the Congo": "178",
+}
+"""Names that records of BOLD use and that ISO 3166 does not know → its numeric codes."""
 
 
 @dataclass(frozen=True)
-class Outline:
-    """Where a country lies.
+class Country:
+    """The outline of a country.
 
     Args:
-        name: as Natural Earth writes it.
-        polygons: each a tuple of closed rings, the outer one first, then its holes; longitude and latitude in
-            degrees, float64, shape (n, 2). What crosses the 180th meridian is cut there.
+        code: numeric code of ISO 3166-1, three digits; empty where it has none.
+        name: short English name in the atlas.
+        rings: closed lines, each an array of longitudes and latitudes in degrees, float64 of shape (points, 2); one
+            that crosses the date line is there twice, beyond -180 and beyond 180 degrees.
     """
 
+    code: str
     name: str
-    polygons: tuple[tuple[Ring, ...], ...]
+    rings: tuple[NDArray[np.float64], ...]
 
 
-@cache
-def outlines() -> dict[str, Outline]:
-    """Read the outlines of all countries that a map 1:110,000,000 shows.
+@lru_cache(maxsize=1)
+def outlines() -> tuple[Country, ...]:
+    """Decode the atlas: arcs are steps on a grid, and a ring is a chain of arcs, `~i` the arc i backwards.
 
-    Returns:
-        ISO 3166-1 numeric code (three digits), or the name of a country that has none, → outline.
+    The form is that of the TopoJSON specification, https://github.com/topojson/topojson-specification.
 
     Examples:
-        >>> outlines()["188"].name, len(outlines())
-        ('Costa Rica', 177)
+        >>> japan = next(country for country in outlines() if country.name == "Japan")
+        >>> japan.code, len(japan.rings)
+        ('392', 3)
     """
-    topology = json.loads(FILE.read_text(encoding="utf-8"))
-    arcs = _arcs(topology)
-    found = {}
-    for shape in topology["objects"]["countries"]["geometries"]:
-        name = shape["properties"]["name"]
-        polygons = [shape["arcs"]] if shape["type"] == "Polygon" else shape["arcs"]
-        rings = (tuple(part for ring in polygon for part in _cut(_ring(ring, arcs))) for polygon in polygons)
-        found[shape.get("id") or name] = Outline(name, tuple(rings))
-    return found
+    atlas = json.loads(files(__package__).joinpath(FILE).read_text(encoding="utf-8"))
+    scale, translate = (np.array(atlas["transform"][name]) for name in ("scale", "translate"))
+    arcs = [np.cumsum(np.array(arc), axis=0) * scale + translate for arc in atlas["arcs"]]
+    return tuple(
+        Country(
+            shape.get("id", ""),
+            shape["properties"]["name"],
+            tuple(_unrolled(_ring(arcs, ring) for ring in _rings(shape))),
+        )
+        for shape in atlas["objects"]["countries"]["geometries"]
+    )
 
 
-def _arcs(topology: dict[str, dict[str, list[float]]]) -> list[Ring]:
-    """Decode the arcs: each holds integer steps from point to point, to be scaled and shifted (TopoJSON 2.1.1)."""
-    scale, shift = (np.array(topology["transform"][name]) for name in ("scale", "translate"))
-    return [np.cumsum(np.array(arc), axis=0) * scale + shift for arc in topology["arcs"]]
+def find_country(name: str) -> str | None:
+    """Give the numeric ISO 3166-1 code of a country's name; None where nothing of that name is known.
+
+    Args:
+        name: as records have it, in English.
+
+    Raises:
+        ModuleNotFoundError: the extra `curate` is not installed.
+
+    Examples:
+        >>> find_country("Czech Republic"), find_country("Russia"), find_country("Atlantis")
+        ('203', '643', None)
+    """
+    import pycountry
+
+    if name in ELSEWHERE:
+        return ELSEWHERE[name]
+    try:
+        return str(pycountry.countries.lookup(name).numeric)
+    except LookupError:
+        return None
 
 
-def _ring(numbers: Sequence[int], arcs: Sequence[Ring]) -> Ring:
-    """Stitch arcs to a ring; ~i is arc i backwards, and each begins where the one before ends (TopoJSON 2.1.4)."""
-    parts = [arcs[number] if number >= 0 else arcs[~number][::-1] for number in numbers]
+def _rings(shape: Mapping[str, Any]) -> Iterable[list[int]]:
+    polygons = [shape["arcs"]] if shape["type"] == "Polygon" else shape["arcs"]
+    return [ring for polygon in polygons for ring in polygon]
+
+
+def _ring(arcs: list[NDArray[np.float64]], places: list[int]) -> NDArray[np.float64]:
+    parts = [arcs[place] if place >= 0 else arcs[~place][::-1] for place in places]
     return np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
 
 
-def _cut(ring: Ring) -> list[Ring]:
-    """Cut a ring at the 180th meridian, and lead one that goes round the earth (Antarctica's) over the pole."""
-    longitude = np.degrees(np.unwrap(np.radians(ring[:, 0])))
-    if np.ptp(ring[:, 0]) < 180:
-        return [ring]
-    line = np.column_stack([longitude, ring[:, 1]])
-    if abs(longitude[-1] - longitude[0]) > 180:
-        pole = np.copysign(90.0, ring[:, 1].mean())
-        line = np.vstack([line, [[longitude[-1], pole], [longitude[0], pole]], line[:1]])
-    parts = []
-    for turn in (-360.0, 0.0, 360.0):
-        part = line + np.array([turn, 0.0])
-        for side in (-1, 1):
-            part = _west_of(part * [side, 1], 180.0) * [side, 1] if len(part) else part
-        if len(part):
-            parts.append(part)
-    return parts
-
-
-def _west_of(ring: Ring, edge: float) -> Ring:
-    """Keep what of a ring lies west of a meridian (Sutherland & Hodgman 1974)."""
-    kept: list[Ring] = []
-    for start, end in itertools.pairwise(ring):
-        if start[0] <= edge:
-            kept.append(start)
-        if (start[0] <= edge) != (end[0] <= edge):
-            share = (edge - start[0]) / (end[0] - start[0])
-            kept.append(np.array([edge, start[1] + share * (end[1] - start[1])]))
-    return np.array([*kept, kept[0]]) if kept else ring[:0]
+def _unrolled(rings: Iterable[NDArray[np.float64]]) -> Iterator[NDArray[np.float64]]:
+    for ring in rings:
+        whole = ring.copy()
+        whole[:, 0] = np.unwrap(ring[:, 0], period=360)
+        for turn in (-360, 0, 360):
+            moved = whole + np.array([turn, 0])
+            if moved[:, 0].max() > -180 and moved[:, 0].min() < 180:
+                yield moved

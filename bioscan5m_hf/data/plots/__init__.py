@@ -1,7 +1,19 @@
-"""Pictures of what a dataset holds, each a function that returns a matplotlib figure, in one style."""
+"""Pictures of a dataset: what the tables of its statistics say, and how its specimens look."""
 
-from .card import barcode_bars, record_card
-from .world import WorldMap, world_map
+from .catalogue import PLOTS, Picture, Plot, draw
+from .maps import WorldMap, world_map
+from .specimens import barcode_bars, boxes_on_photographs, mosaic, record_card
 
 
-__all__ = ["WorldMap", "barcode_bars", "record_card", "world_map"]
+__all__ = [
+    "PLOTS",
+    "Picture",
+    "Plot",
+    "WorldMap",
+    "barcode_bars",
+    "boxes_on_photographs",
+    "draw",
+    "mosaic",
+    "record_card",
+    "world_map",
+]

@@ -1,137 +1,126 @@
-"""What all pictures share: title and data, texts that mean what they say, counts on logarithmic axes."""
+"""What all pictures of a dataset share: title, the data they show, cut names, thousands with commas."""
 
 from __future__ import annotations
 
-import functools
 import textwrap
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from ...plot_style import GREY, style
+from ...plot_style import GREY, PALETTE, REST, style
 
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-Drawer = TypeVar("Drawer", bound=Callable[..., Any])
-LETTERS_PER_INCH = 11
-"""Of a title, on average."""
+UNKNOWN = "not given"
+"""How a missing name is called."""
 
-LONGEST = 32
-"""Letters of a name beside a bar; the tables have the whole name."""
-
-
-def in_style(draw: Drawer) -> Drawer:
-    """Make a function draw in the project's style, whatever the caller's is."""
-
-    @functools.wraps(draw)
-    def drawn(*args: object, **kwargs: object) -> Any:  # noqa: ANN401
-        with style():
-            return draw(*args, **kwargs)
-
-    return cast(Drawer, drawn)
+LONGEST = 34
+"""Letters of a name that are shown."""
 
 
-def start(title: str, data: str, size: tuple[float, float]) -> Figure:
-    """Start a figure with its title and, below it, the data.
+def canvas(title: str, dataset: str, size: tuple[float, float]) -> Figure:
+    """Start a figure with its title, and below it the data it shows.
 
     Args:
-        title: what is drawn.
-        data: which dataset; may be empty.
-        size: width and height, inches.
+        title: what is seen.
+        dataset: name of the data, and whether they are invented.
+        size: width and height in inches.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, layout="constrained")
-    most = max(24, int(size[0] * LETTERS_PER_INCH))
-    lines = [line for text in (title, data) if text for line in textwrap.wrap(plain(text), most)]
-    if lines:
-        figure.suptitle("\n".join(lines), x=0.01, ha="left")
+    with style():
+        figure = Figure(figsize=size, layout="constrained")
+        lines = textwrap.wrap(title, max(28, int(size[0] * 11)))
+        figure.suptitle("\n".join([*lines, *([plain(dataset)] if dataset else [])]), x=0.01, ha="left")
     return figure
 
 
-def data_label(dataset: Mapping[str, Any]) -> str:
-    """Say which data a picture shows.
+def axes_of(figure: Figure, *position: Any, **options: Any) -> Axes:  # noqa: ANN401
+    """Add axes in the style of all pictures."""
+    with style():
+        axes: Axes = figure.add_subplot(*position, **options)
+    return axes
+
+
+def shown(statistics: Mapping[str, Any]) -> str:
+    """Name the data of statistics.
+
+    Examples:
+        >>> shown({"dataset": {"name": "bioscan-5m", "specimens": 2000, "invented": True}})
+        'bioscan-5m, 2,000 specimens, INVENTED'
+    """
+    about = statistics["dataset"]
+    return f"{about['name']}, {about['specimens']:,} specimens" + (", INVENTED" if about.get("invented") else "")
+
+
+def plain(text: object, longest: int | None = None) -> str:
+    r"""Make a text safe for matplotlib, which reads `$` as mathematics, and cut it.
+
+    Examples:
+        >>> plain("a $x$\nb", 6), plain(None)
+        ('a \\$x\\$…', 'not given')
+    """
+    words = UNKNOWN if text is None or text == "" else " ".join(str(text).split())
+    if longest is not None and len(words) > longest:
+        words = words[: longest - 1].rstrip() + "…"
+    return words.replace("$", r"\$")
+
+
+def number(value: float) -> str:
+    """Write a number with three figures, or whole where it is large.
+
+    Examples:
+        >>> number(26700.4), number(0.15321), number(2.0)
+        ('26,700', '0.153', '2')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.3g}"
+
+
+def colours(names: Sequence[object]) -> dict[object, str]:
+    """Give each name a colour: the first ones their own, missing ones light grey, all others grey.
+
+    Examples:
+        >>> colours(["Insecta", None])
+        {'Insecta': '#0072B2', None: '#BBBBBB'}
+    """
+    known = [name for name in dict.fromkeys(names) if name is not None]
+    given = {name: PALETTE[place] if place < len(PALETTE) else GREY for place, name in enumerate(known)}
+    return given | ({None: REST} if None in names else {})
+
+
+def bars(
+    axes: Axes, names: Sequence[object], counts: Sequence[float], colour: Sequence[str] | str, *, log: bool = False
+) -> None:
+    """Draw bars from the top down, each with its number.
 
     Args:
-        dataset: `name`, `specimens`, `invented`, as in `Statistics`.
-
-    Examples:
-        >>> data_label({"name": "bioscan-5m", "specimens": 2000, "invented": True})
-        'data: bioscan-5m, 2,000 specimens, INVENTED'
+        axes: where.
+        names: of the bars.
+        counts: their lengths, above 0 where the scale is logarithmic.
+        colour: one, or one for each.
+        log: logarithmic scale, from a half.
     """
-    parts = [f"data: {plain(str(dataset.get('name') or 'without a name'), 60)}"]
-    if dataset.get("specimens") is not None:
-        parts.append(f"{dataset['specimens']:,} specimen{'s' * (dataset['specimens'] != 1)}")
-    return ", ".join([*parts, *(["INVENTED"] if dataset.get("invented") else [])])
+    places = range(len(names))
+    axes.barh(places, counts, color=colour, height=0.78)
+    axes.set_yticks(places, [plain(name, LONGEST) for name in names])
+    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    if log:
+        axes.set_xscale("log")
+        axes.set_xlim(0.5, max(counts, default=1) * 6)
+    else:
+        axes.set_xlim(0, max(counts, default=1) * 1.16)
+    for place, count in zip(places, counts, strict=True):
+        axes.annotate(f"{count:,.0f}", (count, place), (3, 0), textcoords="offset points", va="center", fontsize=7)
+    axes.grid(axis="x")
+    axes.tick_params(axis="y", length=0)
 
 
-def plain(text: str, longest: int | None = None) -> str:
-    r"""Make a text mean what it says: one line, no formulas, no letters that the font lacks.
-
-    Args:
-        text: any.
-        longest: letters after which it is cut off.
-
-    Examples:
-        >>> plain("a$b$\nc"), plain("Pseudoscorpiones", 8)
-        ('a\\$b\\$ c', 'Pseudos…')
-    """
-    known = _letters()
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    if longest is not None and len(line) > longest:
-        line = line[: longest - 1].rstrip() + "…"
-    return "".join(letter if ord(letter) in known else "\N{REPLACEMENT CHARACTER}" for letter in line).replace(
-        "$", r"\$"
-    )
-
-
-@functools.cache
-def _letters() -> frozenset[int]:
-    from matplotlib import font_manager
-
-    return frozenset(font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap())
-
-
-def count_axis(axis: Axis) -> None:
-    """Write the numbers of a logarithmic axis out (1, 10, 100, 1,000), not as powers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axis.set_major_locator(LogLocator(10, numticks=12))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def short(value: float) -> str:
-    """Write a number in few letters.
-
-    Examples:
-        >>> short(1), short(25_000), short(3_000_000), short(0.01)
-        ('1', '25k', '3M', '0.01')
-    """
-    for size, letter in ((1_000_000, "M"), (1_000, "k")):
-        if value >= size:
-            return f"{value / size:.3g}{letter}"
-    return f"{value:.3g}"
-
-
-def nothing(axes: Axes, text: str) -> None:
-    """Say on empty axes why they are empty."""
+def nothing(figure: Figure, text: str) -> Figure:
+    """Say in a picture that there is nothing to draw."""
+    axes = axes_of(figure)
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=axes.transAxes)
-
-
-def ink_on(color: str) -> str:
-    """Choose black or white for letters on a colour, by its relative luminance (WCAG 2.2).
-
-    Examples:
-        >>> ink_on("#000000"), ink_on("#E69F00")
-        ('white', 'black')
-    """
-    from matplotlib.colors import to_rgb
-
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(color)]
-    light = sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-    return "white" if 1.05 / (light + 0.05) > (light + 0.05) / 0.05 else "black"
+    return figure

@@ -112,6 +112,7 @@ def tables_of(coded: Coded) -> dict[str, list[Row]]:
         "attributes": list(counts.attributes(coded)),
         "splits": list(counts.splits(coded)),
         "orders": counts.taxa(coded, ("class", "order")),
+        "split_orders": counts.split_orders(coded),
         "families": counts.taxa(coded, ("class", "order", "family")),
         "species_frequency": counts.species_frequency(coded),
         "countries": counts.countries(coded),

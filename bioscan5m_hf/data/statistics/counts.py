@@ -107,6 +107,21 @@ def taxa(coded: Coded, ranks: Sequence[str]) -> list[Row]:
     return sorted(found, key=lambda row: -row["specimens"])
 
 
+def split_orders(coded: Coded) -> list[Row]:
+    """Count the specimens of each order in each split; None stands for no label."""
+    if not coded.rows:
+        return []
+    orders = coded.codes.get("order", np.full(coded.rows, -1, np.int32))
+    codes, rows = combinations([coded.split.astype(np.int32), orders])
+    names = [*coded.names.get("order", ()), None]
+    return [
+        {"split": coded.splits[split], "order": names[order], "specimens": count}
+        for (split, order), count in sorted(
+            zip(codes.tolist(), rows.tolist(), strict=True), key=lambda pair: (pair[0][0], -pair[1])
+        )
+    ]
+
+
 def species_frequency(coded: Coded) -> list[Row]:
     """Count the species that have so many specimens."""
     if "species" not in coded.codes:

@@ -24,6 +24,7 @@ TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "orders": ("Classes and orders", ("class", "order", "specimens")),
+    "split_orders": ("Orders of each split", ("split", "order", "specimens")),
     "families": ("Families", ("class", "order", "family", "specimens")),
     "species_frequency": ("Species with so many specimens", ("specimens", "species")),
     "countries": ("Countries", ("country", "specimens", "provinces", "sites")),

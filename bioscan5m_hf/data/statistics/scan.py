@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ from ...dna import strip_n
 from ...taxonomy import LABELS
 from ..keys import Keys, order, text_keys
 from ..reading import ahead
-from ..selection import BARCODE, PROCESSID
+from ..selection import BARCODE, PROCESSID, KeySet
 from ..sources import Source, open_parquet, read_tables
 
 
@@ -85,8 +85,9 @@ def scan(source: Source, splits: Sequence[str]) -> Coded:
     with ThreadPoolExecutor(1) as pool:
         units = _tables(source, splits, wanted)
         tables = ahead(pool, lambda _: next(units, None), itertools.repeat(None))
-        for split, table in itertools.takewhile(lambda unit: unit is not None, tables):  # type: ignore[misc]
+        for split, table, letters in itertools.takewhile(lambda unit: unit is not None, tables):  # type: ignore[misc]
             reader.take(split, table)
+            reader.letters.update(letters)
     return reader.coded(tuple(splits))
 
 
@@ -105,8 +106,8 @@ def columns_of(source: Source, splits: Sequence[str]) -> list[str]:
         return [name for name in declared if name in shard.schema_arrow.names]
 
 
-def _tables(source: Source, splits: Sequence[str], wanted: list[str]) -> Iterator[tuple[int, pa.Table]]:
-    """Give split and rows, with categories already as dictionaries."""
+def _tables(source: Source, splits: Sequence[str], wanted: list[str]) -> Iterator[tuple[int, pa.Table, Counter[str]]]:
+    """Give split, rows with categories already as dictionaries, and the letters of their barcodes."""
     texts = [name for name in wanted if name in TEXTS]
     for place, split in enumerate(splits):
         for file in source.files[split]:
@@ -114,7 +115,7 @@ def _tables(source: Source, splits: Sequence[str], wanted: list[str]) -> Iterato
                 for name in texts:
                     coded = table[name].combine_chunks().dictionary_encode()
                     table = table.set_column(table.column_names.index(name), name, coded)
-                yield place, table
+                yield place, table, count_letters(table[BARCODE].combine_chunks()) if BARCODE in wanted else Counter()
 
 
 class _Reader:
@@ -137,7 +138,7 @@ class _Reader:
             if name in TEXTS:
                 self.parts[name].append(self._codes(name, column))
             elif name == PROCESSID:
-                self.parts[name].append(text_keys(column))
+                self.parts[name].append(short_keys(column))
             elif name == BARCODE:
                 self._barcodes(column)
             else:
@@ -155,16 +156,17 @@ class _Reader:
         lengths = pc.binary_length(column)
         counted = pc.value_counts(lengths.filter(pc.fill_null(pc.greater(lengths, 0), False)))
         self.lengths.update(dict(zip(*(part.to_pylist() for part in counted.flatten()), strict=True)))
-        self.letters.update(count_letters(column))
         right = pc.ends_with(column, "N")
-        self.right.append(self._stripped(column, right, pc.utf8_rtrim(column, "N")))
-        self.both.append(self._stripped(column, pc.or_(right, pc.starts_with(column, "N")), strip_n(column)))
+        self.right.append(self._stripped(column, right, lambda texts: pc.utf8_rtrim(texts, "N")))
+        self.both.append(self._stripped(column, pc.or_(right, pc.starts_with(column, "N")), strip_n))
 
-    def _stripped(self, column: pa.Array, ends: pa.Array, stripped: pa.Array) -> tuple[npt.NDArray[np.intp], Keys]:
+    def _stripped(
+        self, column: pa.Array, ends: pa.Array, strip: Callable[[pa.Array], pa.Array]
+    ) -> tuple[npt.NDArray[np.intp], Keys]:
         """Give the rows with an N at an end, and keys of what is left of them."""
         ends = pc.fill_null(ends, False)
         rows = np.flatnonzero(ends.to_numpy(zero_copy_only=False))
-        return rows + self.rows, text_keys(stripped.filter(ends))
+        return rows + self.rows, text_keys(strip(column.filter(ends)))
 
     def coded(self, splits: tuple[str, ...]) -> Coded:
         split = _joined(self.parts.pop("split"), np.uint8)
@@ -177,7 +179,9 @@ class _Reader:
             keys = _joined(self.parts.pop(BARCODE), np.uint64, 2)
             given = np.asarray((keys != _EMPTY).any(axis=1))
             coded.barcodes, coded.barcode, coded.first = distinct(keys, given)
-            coded.stripped = _distinct_after(keys, self.right), _distinct_after(keys, self.both)
+            different = keys[coded.first]
+            right, both = (_after(different, coded.barcode, changed) for changed in (self.right, self.both))
+            coded.stripped = right, both
         if all(name in self.parts for name in COORDINATES):
             pair = np.stack([_joined(self.parts.pop(name), np.float64) for name in COORDINATES], axis=1) + 0.0
             given = np.asarray(~np.isnan(pair).any(axis=1))
@@ -213,6 +217,40 @@ def count_letters(texts: pa.Array) -> Counter[str]:
     return Counter({letter: count for letter, count in counts.items() if count})
 
 
+def short_keys(texts: pa.Array) -> Keys:
+    """Give keys by which equal texts are told: a text itself where it has at most 15 bytes, else its hash.
+
+    Args:
+        texts: strings; a null is as the empty text.
+
+    Returns:
+        uint64 of shape (n, 2).
+
+    Examples:
+        >>> keys = short_keys(pa.array(["AACTA1040-20", "AACTA1040-2", "AACTA1040-20", None]))
+        >>> len(np.unique(keys, axis=0))
+        3
+    """
+    lengths = pc.fill_null(pc.binary_length(texts), 0).to_numpy(zero_copy_only=False)
+    _, offsets, data = texts.buffers()
+    width = np.int64 if pa.types.is_large_string(texts.type) else np.int32
+    starts = np.frombuffer(offsets, width)[texts.offset : texts.offset + len(texts)].astype(np.int64)
+    letters = np.concatenate([np.frombuffer(data or b"", np.uint8), np.zeros(_SHORT, np.uint8)])
+    places = np.arange(_SHORT)
+    found = np.zeros((len(texts), _SHORT + 1), np.uint8)
+    found[:, :_SHORT] = np.where(places < lengths[:, None], letters[starts[:, None] + places], 0)
+    keys = found.view(np.uint64)
+    long = lengths > _SHORT
+    if long.any():
+        keys[long] = text_keys(texts.filter(pa.array(long))) | _NOT_SHORT
+    return keys
+
+
+_SHORT = 15
+_NOT_SHORT = np.array([0, 1 << 63], np.uint64)
+"""The bit that no short text has."""
+
+
 def distinct(keys: Keys, given: npt.NDArray[np.bool_]) -> tuple[int, Codes, npt.NDArray[np.intp]]:
     """Number the different keys of the rows that have one.
 
@@ -239,11 +277,16 @@ def distinct(keys: Keys, given: npt.NDArray[np.bool_]) -> tuple[int, Codes, npt.
     return int(new.sum()), codes, by_key[new]
 
 
-def _distinct_after(keys: Keys, changed: Iterable[tuple[npt.NDArray[np.intp], Keys]]) -> int:
-    after = keys.copy()
-    for rows, new in changed:
-        after[rows] = new
-    return distinct(after, np.asarray((after != _EMPTY).any(axis=1)))[0]
+def _after(keys: Keys, codes: Codes, changed: Iterable[tuple[npt.NDArray[np.intp], Keys]]) -> int:
+    """Count what is different when some rows have other keys: keys of the different values, and codes of all rows."""
+    parts = list(changed)
+    rows = np.concatenate([np.empty(0, np.intp), *(rows for rows, _ in parts)])
+    new = np.concatenate([np.empty((0, 2), np.uint64), *(new for _, new in parts)])
+    unchanged = np.ones(len(keys), bool)
+    unchanged[codes[rows]] = False
+    new = new[(new != _EMPTY).any(axis=1)]
+    count, _, first = distinct(new, np.ones(len(new), bool))
+    return int(unchanged.sum()) + count - int(KeySet(new[first]).holds(keys[unchanged]).sum())
 
 
 def _repeated(keys: Keys) -> int:

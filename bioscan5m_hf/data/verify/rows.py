@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ...splits import METASPLITS, OFFICIAL_SPECIMENS, SPLIT_NAMES, SPLITS
+from ...partition.leaks import Present, groups, species_in_two, species_without_keys
+from ...splits import OFFICIAL_SPECIMENS, SPLIT_NAMES, SPLITS
 from ..folder import DAMAGE, one_line
 from ..keys import Keys, equal_neighbours, order
 from ..schema import taxonomy_fields
@@ -87,30 +88,16 @@ def check_unlabelled(folder: Inspection) -> Iterable[Finding]:
 
 def check_disjoint(folder: Inspection) -> Iterable[Finding]:
     """Check that no species stands in two of seen, unseen and other_heldout."""
-    species = _species(folder)
-    groups = {"seen": METASPLITS["seen"], "unseen": METASPLITS["unseen"], "other_heldout": ("other_heldout",)}
-    stands = {name: np.any([_present(species, split) for split in splits], axis=0) for name, splits in groups.items()}
-    problems = []
-    for left, right in (("seen", "unseen"), ("seen", "other_heldout"), ("unseen", "other_heldout")):
-        both = np.flatnonzero(stands[left] & stands[right])
-        if len(both):
-            example = species["name"][int(both[0])]
-            problems.append(_serious(folder, f"{len(both):,} species in {left} and {right}, such as {example}"))
-    counts = ", ".join(f"{name} {int(present.sum()):,}" for name, present in stands.items())
+    species, present = _species(folder), _presence(folder)
+    problems = [_serious(folder, str(leak)) for leak in species_in_two(species["name"], present)]
+    counts = ", ".join(f"{name} {count:,}" for name, count in groups(present, len(species)).items())
     return conclude(problems, f"species in one of: {counts}")
 
 
 def check_nested(folder: Inspection) -> Iterable[Finding]:
     """Check that val and test hold only species of train, and the unseen queries only species of their keys."""
-    species = _species(folder)
-    problems = []
-    for wide, narrow in (("train", ("val", "test")), ("key_unseen", ("val_unseen", "test_unseen"))):
-        for split in narrow:
-            alone = np.flatnonzero(_present(species, split) & ~_present(species, wide))
-            if len(alone):
-                example = species["name"][int(alone[0])]
-                text = f"{len(alone):,} species of {split} are not in {wide}, such as {example}"
-                problems.append(_serious(folder, text))
+    leaks = species_without_keys(_species(folder)["name"], _presence(folder))
+    problems = [_serious(folder, str(leak)) for leak in leaks]
     return conclude(problems, "every species that is asked for can be found")
 
 
@@ -192,6 +179,11 @@ def _species(folder: Inspection) -> pa.Table:
 def _present(species: pa.Table, split: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     present: np.ndarray[tuple[int], np.dtype[np.bool_]] = species[split].to_numpy() > 0
     return present
+
+
+def _presence(folder: Inspection) -> Present:
+    species = _species(folder)
+    return {split: _present(species, split) for split in SPLIT_NAMES}
 
 
 def _taxonomy_problem(found: pa.Table, wanted: pa.Table, column: str) -> Finding:

@@ -1,0 +1,233 @@
+"""Pictures of specimens: a record card, barcodes as coloured bars, mosaics by taxon, boxes on photographs."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from ...plot_style import GREY, NOTHING, PALETTE
+from ...taxonomy import LABELS
+from .canvas import axes_of, canvas, nothing, plain
+from .maps import outline_axes
+
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BASES = {"A": PALETTE[2], "C": PALETTE[0], "G": PALETTE[4], "T": PALETTE[1]}
+"""Colours of bases; N and whatever else stands there is grey."""
+
+LINE = 220
+"""Bases in a line of bars."""
+
+PER_GROUP = 6
+GROUPS = 24
+"""Photographs of a taxon, and taxa, that a mosaic shows."""
+
+SHORTER = 160
+"""Pixels of a photograph's shorter side in a mosaic."""
+
+
+def barcode_bars(barcode: str) -> Figure:
+    """Draw a barcode as coloured bars, 220 bases in a line.
+
+    Args:
+        barcode: letters; those that are no base are grey.
+
+    Examples:
+        >>> len(barcode_bars("ACGTN").axes)
+        1
+    """
+    lines = max(1, -(-len(barcode) // LINE))
+    figure = canvas("", "", (7.0, 0.35 + 0.22 * lines))
+    figure.suptitle("")
+    draw_barcode(axes_of(figure), barcode)
+    return figure
+
+
+def draw_barcode(axes: Axes, barcode: str) -> None:
+    """Draw a barcode into axes, with a legend of its letters below."""
+    from matplotlib.colors import to_rgb
+    from matplotlib.patches import Patch
+
+    letters = barcode.upper()
+    lines = max(1, -(-len(letters) // LINE))
+    known = {base: to_rgb(colour) for base, colour in BASES.items()}
+    pixels = np.ones((lines, LINE, 3))
+    for place, letter in enumerate(letters):
+        pixels[place // LINE, place % LINE] = known.get(letter, to_rgb(GREY))
+    axes.imshow(pixels, aspect="auto", interpolation="nearest", extent=(0, LINE, lines, 0))
+    for line in range(1, lines):
+        axes.axhline(line, color="white", lw=2)
+    axes.set_xticks([])
+    axes.set_yticks([place + 0.5 for place in range(lines)], [f"{place * LINE + 1:,}" for place in range(lines)])
+    axes.tick_params(axis="y", length=0, labelsize=7)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    handles = [Patch(facecolor=colour, label=base) for base, colour in BASES.items()]
+    if set(letters) - set(BASES):
+        handles.append(Patch(facecolor=GREY, label="N"))
+    options: dict[str, Any] = {
+        "loc": "upper left",
+        "bbox_to_anchor": (0, -0.02),
+        "ncols": 5,
+        "fontsize": 7,
+        "handlelength": 1,
+    }
+    axes.legend(handles=handles, borderpad=0, **options)
+
+
+def record_card(row: Mapping[str, Any], *, dataset: str = "") -> Figure:
+    """Draw all that is known of a specimen: photograph, taxonomy, place and barcode.
+
+    Args:
+        row: as `datasets` gives it: the columns of the metadata, and `image`, a PIL image, where there is one.
+        dataset: what the data are.
+
+    Examples:
+        >>> figure = record_card({"processid": "AACTA1040-20", "order": "Diptera", "dna_barcode": "ACGT"})
+        >>> figure.get_suptitle()
+        'AACTA1040-20: Diptera'
+    """
+    names = [row.get(rank) for rank in LABELS if rank != "dna_bin"]
+    finest = next((name for name in reversed(names) if name), row.get("taxon") or "no name")
+    figure = canvas(f"{plain(row.get('processid'))}: {plain(finest, 60)}", dataset, (8.6, 5.2))
+    grid = figure.add_gridspec(2, 3, width_ratios=(1.5, 1.15, 1.35), height_ratios=(3.2, 1))
+    _photograph(axes_of(figure, grid[0, 0]), row)
+    _labels(axes_of(figure, grid[0, 1]), row)
+    _place(axes_of(figure, grid[0, 2]), row)
+    barcode = row.get("dna_barcode") or ""
+    axes = axes_of(figure, grid[1, :])
+    if barcode:
+        draw_barcode(axes, barcode)
+        axes.set_title(f"barcode, {len(barcode):,} bases", loc="left", fontsize=8)
+    else:
+        _absent(axes, "no barcode")
+    return figure
+
+
+def mosaic(rows: Iterable[Mapping[str, Any]], rank: str = "order", *, dataset: str = "") -> Figure:
+    """Draw photographs of each taxon of a rank in a line, the taxon beside it.
+
+    Args:
+        rows: specimens with `image` and the rank.
+        rank: `class`, `order` or another one.
+        dataset: what the data are.
+    """
+    groups: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if row.get("image") is not None:
+            groups[row.get(rank) or f"no {rank}"].append(row)
+    names = sorted(groups, key=lambda name: (name == f"no {rank}", -len(groups[name]), name))
+    some = names[:GROUPS]
+    more = f"; {len(names) - GROUPS} more have none here" if len(names) > GROUPS else ""
+    title = f"Photographs of each {rank}{more}"
+    figure = canvas(title, dataset, (8.4, 0.9 + 0.86 * max(2, -(-len(some) // 2))))
+    if not some:
+        return nothing(figure, "no photographs")
+    grid = figure.add_gridspec(-(-len(some) // 2), 2)
+    for place, name in enumerate(some):
+        axes = axes_of(figure, grid[place // 2, place % 2])
+        axes.imshow(_strip(groups[name][:PER_GROUP]), aspect="equal")
+        axes.set_axis_off()
+        axes.set_title(plain(name, 40), loc="left", fontsize=8, pad=2)
+    return figure
+
+
+def boxes_on_photographs(
+    photographs: Sequence[tuple[str, Any, Sequence[float] | None]], *, dataset: str = "", masks: Sequence[Any] = ()
+) -> Figure:
+    """Draw the boxes of specimens, and where they are known their masks, on the original photographs.
+
+    Args:
+        photographs: of each specimen processid, PIL image, and box (left, top, right, bottom) in its pixels, or None.
+        dataset: what the data are.
+        masks: boolean arrays of the photographs' shapes, or None; in the same order.
+    """
+    from matplotlib.patches import Rectangle
+
+    columns = min(4, max(1, len(photographs)))
+    lines = max(1, -(-len(photographs) // columns))
+    figure = canvas("Boxes on the original photographs", dataset, (2.2 * max(2, columns), 0.7 + 1.85 * lines))
+    if not photographs:
+        return nothing(figure, "no photographs with boxes")
+    for place, (processid, image, box) in enumerate(photographs):
+        axes = axes_of(figure, lines, columns, place + 1)
+        axes.imshow(np.asarray(image.convert("RGB")))
+        axes.set_axis_off()
+        axes.set_title(plain(processid, 24) + ("" if box else ": no box"), fontsize=7, pad=2)
+        if place < len(masks) and masks[place] is not None:
+            axes.contour(np.asarray(masks[place], float), [0.5], colors=[PALETTE[5]], linewidths=0.8)
+        if box:
+            left, top, right, bottom = box
+            for colour, width in (("white", 2.4), (PALETTE[1], 1.2)):  # seen on any ground
+                outline: dict[str, Any] = {"fill": False, "edgecolor": colour, "linewidth": width}
+                axes.add_patch(Rectangle((left, top), right - left, bottom - top, **outline))
+    return figure
+
+
+def _photograph(axes: Axes, row: Mapping[str, Any]) -> None:
+    if row.get("image") is None:
+        _absent(axes, "no photograph")
+        return
+    axes.imshow(np.asarray(_opened(row["image"]).convert("RGB")))
+    axes.set_axis_off()
+
+
+def _labels(axes: Axes, row: Mapping[str, Any]) -> None:
+    axes.set_axis_off()
+    for line, rank in enumerate(LABELS):
+        ink = "black" if row.get(rank) else GREY
+        style = "italic" if rank in ("genus", "species") and row.get(rank) else "normal"
+        height = 0.97 - line * 0.118
+        words = "BIN" if rank == "dna_bin" else rank
+        axes.text(0, height, words, fontsize=7, color=GREY, transform=axes.transAxes, va="top")
+        name = plain(row.get(rank), 27)
+        axes.text(0, height - 0.043, name, fontsize=8, color=ink, style=style, transform=axes.transAxes, va="top")
+
+
+def _place(axes: Axes, row: Mapping[str, Any]) -> None:
+    outline_axes(axes)
+    latitude, longitude = row.get("coord-lat"), row.get("coord-lon")
+    place = " · ".join(plain(row[name], 26) for name in ("country", "province_state") if row.get(name))
+    axes.set_title(place or "place not given", loc="left", fontsize=8)
+    if latitude is None or longitude is None or not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        axes.set_xlabel("no coordinates", loc="left", fontsize=7)
+        return
+    axes.plot([longitude], [latitude], marker="o", ms=8, color=PALETTE[1], mec="white", zorder=3)
+    span, tall = 62, 48
+    axes.set_xlim(max(-180, min(180 - 2 * span, longitude - span)), min(180, max(2 * span - 180, longitude + span)))
+    axes.set_ylim(max(-90, latitude - tall), min(90, latitude + tall))
+    axes.set_xlabel(f"{latitude:.3f}°, {longitude:.3f}°", loc="left", fontsize=7)
+
+
+def _absent(axes: Axes, text: str) -> None:
+    axes.set_facecolor(NOTHING)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=axes.transAxes)
+
+
+def _opened(image: Any) -> Image.Image:  # noqa: ANN401
+    found: Image.Image = Image.open(io.BytesIO(image)) if isinstance(image, bytes) else image
+    return found
+
+
+def _strip(rows: Sequence[Mapping[str, Any]]) -> Any:  # noqa: ANN401
+    """Put photographs side by side, each of 4:3; empty places stay white."""
+    size = (SHORTER * 4 // 3, SHORTER)
+    strip = Image.new("RGB", (PER_GROUP * (size[0] + 6), size[1]), "white")
+    for place, row in enumerate(rows):
+        photograph = _opened(row["image"]).convert("RGB")
+        photograph.thumbnail(size, Image.Resampling.BICUBIC)
+        left = place * (size[0] + 6) + (size[0] - photograph.width) // 2
+        strip.paste(photograph, (left, (size[1] - photograph.height) // 2))
+    return np.asarray(strip)
