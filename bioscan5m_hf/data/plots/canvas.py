@@ -148,6 +148,20 @@ def colours(names: Sequence[object]) -> dict[object, str]:
     return given | ({None: REST} if None in names else {})
 
 
+def ink_on(colour: str) -> str:
+    """Choose black or white for letters on a colour, by the contrast of WCAG 2.2.
+
+    Examples:
+        >>> ink_on("#000000"), ink_on("#E69F00")
+        ('white', 'black')
+    """
+    from matplotlib.colors import to_rgb
+
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+    light = sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True)) + 0.05
+    return "white" if 1.05 / light > light / 0.05 else "black"
+
+
 def nothing(figure: Figure, text: str) -> Figure:
     """Say in a picture that there is nothing to draw."""
     axes = axes_of(figure)

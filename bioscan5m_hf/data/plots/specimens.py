@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -31,8 +32,8 @@ PER_GROUP = 6
 GROUPS = 60
 """Photographs of a taxon, and taxa, that a mosaic shows."""
 
-FITTING = 27
-"""Letters of a name that a record card has room for in its usual size."""
+FITTING, WRAPPED = 30, 42
+"""Letters of a name that a record card has room for in a line, and in each of two lines of smaller letters."""
 
 SHORTER = 160
 """Pixels of a photograph's shorter side in a mosaic."""
@@ -97,12 +98,13 @@ def record_card(row: Mapping[str, Any], *, dataset: str = "") -> Figure:
     """
     names = [row.get(rank) for rank in LABELS if rank != "dna_bin"]
     finest = next((name for name in reversed(names) if name), row.get("taxon") or "no name")
-    figure = canvas(f"{one_line(row.get('processid'))}: {one_line(finest, 60)}", dataset, (8.6, 5.0))
-    grid = figure.add_gridspec(2, 3, width_ratios=(1.6, 0.95, 1.35), height_ratios=(3.2, 1))
+    barcode = row.get("dna_barcode") or ""
+    bars = 0.35 + 0.22 * max(3, -(-len(barcode) // LINE))
+    figure = canvas(f"{one_line(row.get('processid'))}: {one_line(finest, 60)}", dataset, (8.6, 4.0 + bars))
+    grid = figure.add_gridspec(2, 3, width_ratios=(1.6, 0.95, 1.35), height_ratios=(3.2, bars))
     _photograph(axes_of(figure, grid[0, 0]), row)
     _labels(axes_of(figure, grid[0, 1]), row)
     _place(axes_of(figure, grid[0, 2]), row)
-    barcode = row.get("dna_barcode") or ""
     axes = axes_of(figure, grid[1, :])
     if barcode:
         draw_barcode(axes, barcode)
@@ -192,13 +194,15 @@ def _labels(axes: Axes, row: Mapping[str, Any]) -> None:
     for line, (rank, value) in enumerate(lines):
         height = 1 - line / len(lines)
         axes.text(0, height, rank, fontsize=7, color=GREY, transform=axes.transAxes, va="top")
-        name = plain(value, 70)
-        look: dict[str, Any] = {"color": GREY if name == UNKNOWN else "black", "va": "top"}
+        name = one_line(value, 2 * WRAPPED - 4)
+        look: dict[str, Any] = {"color": GREY if name == UNKNOWN else "black", "va": "top", "fontsize": 8}
         if rank in ("genus", "species") and name != UNKNOWN:
             look["style"] = "italic"
-        axes.text(
-            0, height - 0.04, name, fontsize=min(8.0, 8.0 * FITTING / len(name)), transform=axes.transAxes, **look
-        )
+        if len(name) > FITTING:
+            look |= {"fontsize": 5.8, "linespacing": 0.9}
+        lines_of_name = textwrap.wrap(name, WRAPPED if len(name) > FITTING else FITTING)
+        text = "\n".join(plain(part) for part in lines_of_name[:2])
+        axes.text(0, height - 0.04, text, transform=axes.transAxes, **look)
 
 
 def _size(row: Mapping[str, Any]) -> str | None:
@@ -209,14 +213,15 @@ def _size(row: Mapping[str, Any]) -> str | None:
 def _place(axes: Axes, row: Mapping[str, Any]) -> None:
     """Draw the part of the world around the site, 120 degrees wide at the equator."""
     latitude, longitude = row.get("coord-lat"), row.get("coord-lon")
-    place = " · ".join(plain(row[name], 30) for name in ("country", "province_state") if row.get(name))
+    place = plain(" · ".join(str(row[name]) for name in ("country", "province_state") if row.get(name)), 44)
+    place = "place not given" if place == UNKNOWN else place
     if latitude is None or longitude is None or not (abs(latitude) <= 90 and abs(longitude) <= 180):
         _absent(axes, "no coordinates")
-        axes.set_title(place or "place not given", loc="left", fontsize=8)
+        axes.set_title(place, loc="left", fontsize=8)
         return
     draw_land(axes, {}, degrees)
-    axes.plot([longitude], [latitude], marker="o", ms=8, color=PALETTE[1], mec="white", zorder=3)
-    axes.set_title(place or "place not given", loc="left", fontsize=8)
+    axes.plot([longitude], [latitude], marker="o", ms=8, color=PALETTE[1], mec="white", zorder=3, clip_on=False)
+    axes.set_title(place, loc="left", fontsize=8)
     middle = (max(-120.0, min(120.0, longitude)), max(-45.0, min(45.0, latitude)))
     axes.set(xlim=(middle[0] - 60, middle[0] + 60), ylim=(middle[1] - 45, middle[1] + 45), aspect="equal")
     axes.spines[:].set_visible(True)
@@ -252,8 +257,7 @@ def _strip(rows: Sequence[Mapping[str, Any]]) -> Any:  # noqa: ANN401
     for place, row in enumerate(rows):
         photograph = _opened(row["image"])
         if photograph is None:
-            continue
+            photograph = Image.new("RGB", size, NOTHING)
         photograph.thumbnail(size, Image.Resampling.BICUBIC)
-        left = place * (size[0] + 6) + (size[0] - photograph.width) // 2
-        strip.paste(photograph, (left, (size[1] - photograph.height) // 2))
+        strip.paste(photograph, (place * (size[0] + 6), (size[1] - photograph.height) // 2))
     return np.asarray(strip)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...plot_style import GREY, PALETTE, REST
-from .canvas import LONGEST, axes_of, canvas, colours, nothing, plain, shown, write_out
+from .canvas import LONGEST, axes_of, canvas, colours, ink_on, nothing, plain, shown, write_out
 
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SLICES = 6
 """Orders that a ring names; the others are one."""
+
+NARROWEST = 5
+"""Per cent of a ring from which on a slice is wide enough for its number."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -150,8 +153,11 @@ def split_donuts(statistics: Mapping[str, Any]) -> Figure:
     for place, (group, own) in enumerate(here.items(), 1):
         axes = axes_of(figure, 1, len(here), place)
         _donut(axes, group, own, named, given)
-    handles = [_swatch(given[name]) for name in named] + [_swatch(GREY), _swatch(REST)]
-    labels = [plain(name, 22) for name in named] + ["other orders", "no order"]
+    handles, labels = [_swatch(given[name]) for name in named], [plain(name, 22) for name in named]
+    if set(sums) - {None, *named}:
+        handles, labels = [*handles, _swatch(GREY)], [*labels, "other orders"]
+    if None in sums:
+        handles, labels = [*handles, _swatch(REST)], [*labels, "no order"]
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(here), 4, len(labels)))
     return figure
 
@@ -164,7 +170,10 @@ def _donut(
     total = sum(own.values())
     sizes = [*known, total - sum(known) - missing, missing]
     tints = [*(given[name] for name in named), GREY, REST]
-    axes.pie(sizes, colors=tints, startangle=90, counterclock=False, wedgeprops={"width": 0.42, "edgecolor": "white"})
+    shape: dict[str, Any] = {"wedgeprops": {"width": 0.42, "edgecolor": "white"}, "pctdistance": 0.79}
+    words = axes.pie(sizes, colors=tints, startangle=90, counterclock=False, autopct=_per_cent, **shape)[-1]
+    for text, tint in zip(words, tints, strict=True):
+        text.set(color=ink_on(tint), fontsize=7.5)
     axes.text(0, 0, f"{group}\n{total:,}", ha="center", va="center")
     most, name = max(zip(sizes, [*named, "other orders", "no order"], strict=True), key=lambda pair: pair[0])
     axes.set_title(f"{plain(name, 18)} {100 * most / total:.0f} %", y=-0.08)
@@ -174,10 +183,20 @@ def _count(axes: Axes, count: int, place: float) -> None:
     axes.annotate(f"{count:,}", (count, place), (3, 0), textcoords="offset points", va="center", fontsize=7)
 
 
+def _per_cent(share: float) -> str:
+    """Write a slice's share, where it has room for that."""
+    return f"{share:.0f} %" if share >= NARROWEST else ""
+
+
 def _tile(axes: Axes, tile: Mapping[str, float], colour: str, name: object, head: float) -> None:
     from matplotlib.patches import Rectangle
 
-    pale: dict[str, Any] = {"alpha": 0.55, "facecolor": colour, "edgecolor": "white", "linewidth": 0.4}
+    pale: dict[str, Any] = {
+        "alpha": 0.55 if name else 0.25,
+        "facecolor": colour,
+        "edgecolor": "white",
+        "linewidth": 0.4,
+    }
     axes.add_patch(Rectangle((tile["x"], tile["y"]), tile["dx"], tile["dy"], **pale))
     text = plain(name or "no family", LONGEST)
     if len(text) * 5.8 < tile["dx"] and tile["dy"] - head > 14:
@@ -191,7 +210,7 @@ def _frame(axes: Axes, box: Mapping[str, float], name: str, specimens: int) -> N
     line: dict[str, Any] = {"fill": False, "edgecolor": "white", "linewidth": 2.4}
     axes.add_patch(Rectangle((box["x"], box["y"]), box["dx"], box["dy"], **line))
     for text in (f"{name} {specimens:,}", name):
-        if len(text) * 7.0 < box["dx"] and box["dy"] > 18:
+        if len(text) * 7.8 < box["dx"] and box["dy"] > 18:
             where = (box["x"] + 4, box["y"] + 4)
             back: dict[str, Any] = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0}
             axes.text(*where, text, ha="left", va="top", fontsize=8, weight="bold", bbox=back, zorder=3)
