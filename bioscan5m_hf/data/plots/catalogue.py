@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
+
 from ...plot_style import save, style
 from . import maps, measures, specimens, taxa
 from .canvas import one_line, shown
@@ -47,11 +49,13 @@ class Picture:
         name: of its files, without their ending.
         title: what is seen.
         note: what a reader must know; may be empty.
+        size: width and height of the PNG file in pixels.
     """
 
     name: str
     title: str
     note: str = ""
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +105,10 @@ def draw(
         for name in tqdm(chosen, unit=" pictures", disable=None if progress else True, leave=False):
             for added, figure, note in PLOTS[name].make(given):
                 file = _file(name, added, {picture.name for picture in drawn})
-                save(figure, Path(folder), file)
-                drawn.append(Picture(file, one_line(f"{PLOTS[name].title} {added}"), note))
+                png = Path(folder) / save(figure, Path(folder), file)
+                with Image.open(png) as picture:
+                    size = picture.size
+                drawn.append(Picture(file, one_line(f"{PLOTS[name].title} {added}"), note, size))
     return drawn
 
 

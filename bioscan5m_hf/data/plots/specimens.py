@@ -164,10 +164,15 @@ def boxes_on_photographs(
         return nothing(figure, "no photographs with boxes")
     for place, (processid, image, box) in enumerate(photographs):
         axes = axes_of(figure, lines, columns, place + 1)
-        axes.imshow(np.asarray(image.convert("RGB")))
-        axes.set_axis_off()
         axes.set_title(plain(processid, 24) + ("" if box else ": no box"), fontsize=7, pad=2)
-        if place < len(masks) and masks[place] is not None:
+        photograph = _opened(image)
+        if photograph is None:
+            _absent(axes, "no photograph")
+            continue
+        axes.imshow(np.asarray(photograph))
+        axes.set_axis_off()
+        axes.set(xlim=(-0.5, photograph.width - 0.5), ylim=(photograph.height - 0.5, -0.5))
+        if place < len(masks) and masks[place] is not None and 0 < np.mean(masks[place]) < 1:
             axes.contour(np.asarray(masks[place], float), [0.5], colors=[PALETTE[5]], linewidths=0.8)
         if box:
             left, top, right, bottom = box
