@@ -39,10 +39,10 @@ def stats(
 ) -> None:
     """Count what a dataset holds, and draw it: tables (Markdown, CSV, JSON), pictures (PNG, SVG) and a page."""
     from .data.plots.page import write_page
-    from .data.statistics import published_differences, statistics, write_tables
+    from .data.statistics import check_folder, published_differences, statistics, write_tables
 
+    check_folder(out)
     needs = _needs(plot or (), boxes) if plots else set()
-
     found = statistics(dataset, split=split, distances=distances, reference=reference, seed=seed)
     write_tables(found, out)
     drawn = _pictures(found, dataset, out / "plots", plot, needs, card or (), boxes) if plots else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bioscan5m_hf.splits import BY_NAME, SPLIT_NAMES
+from ..splits import BY_NAME, SPLIT_NAMES, chunk
 
 
 HUB_REPOSITORY = "bioscan-ml/BIOSCAN-5M"
@@ -203,3 +203,28 @@ def find(name: str) -> Package:
     raise LookupError(
         f"{name!r} is no file of the official release: {', '.join(package.name for package in PACKAGES)}"
     )
+
+
+_PARTS = {"original_full": 5, "cropped": 2}
+
+
+def archive_name(package: str, split: str, processid: str) -> str:
+    """Give the official archive for a photograph; parts divide the image folders at the middle, or evenly.
+
+    How the official parts divide the folders is not published; a reader must look into all of them.
+
+    Args:
+        package: image package.
+        split: split of the specimen.
+        processid: process id of the specimen.
+
+    Examples:
+        >>> archive_name("cropped_256", "pretrain", "AACTA1040-20"), archive_name("original_256", "val", "AACTA161-20")
+        ('BIOSCAN_5M_cropped_256_pretrain.01.zip', 'BIOSCAN_5M_original_256_eval.zip')
+    """
+    folder = int(chunk(processid, "pretrain") or "0", 16)
+    if package in ("original_full", "cropped"):
+        return f"BIOSCAN_5M_{package}.{1 + folder * _PARTS[package] // 256:02d}.zip"
+    group = split if split in ("pretrain", "train") else "eval"
+    part = f".{1 + folder * 2 // 256:02d}" if (package, group) == ("cropped_256", "pretrain") else ""
+    return f"BIOSCAN_5M_{package}_{group}{part}.zip"

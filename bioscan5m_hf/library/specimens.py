@@ -21,7 +21,7 @@ from ..embedding.files import BARCODE, PROCESSID
 from ..embedding.inputs import without_fillers
 from ..errors import Bioscan5mError, ReleaseError
 from ..taxonomy import LABELS
-from .photographs import Photograph
+from ..data.images.photographs import Photograph
 
 
 COUNTRY, LATITUDE, LONGITUDE, SPLIT = "country", "coord-lat", "coord-lon", "split"

@@ -16,7 +16,7 @@ from ..embedding.naming import check_columns, read_strands
 from ..embedding.quality import Prepared, prepare
 from ..errors import EncoderError
 from ..evaluation.gap import KINDS
-from .photographs import PhotographError, open_photograph
+from ..data.images.photographs import PhotographError, open_photograph
 from .specimens import MODALITIES, Batch
 
 

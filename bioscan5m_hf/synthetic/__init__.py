@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .photograph import CAPTION, PACKAGES, caption_box, crop_window
-from .release import archive_name, synthesize
+from .release import synthesize
 from .shares import MINIMUM, split_sizes
 
 
-__all__ = ["CAPTION", "MINIMUM", "PACKAGES", "archive_name", "caption_box", "crop_window", "split_sizes", "synthesize"]
+__all__ = ["CAPTION", "MINIMUM", "PACKAGES", "caption_box", "crop_window", "split_sizes", "synthesize"]

@@ -20,14 +20,15 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from .. import splits
-from ..data.packages import INVENTED
+from ..data.packages import INVENTED, archive_name
+from ..data.writing import member
 from ..errors import OutputError
 from .census import Census, take_census
 from .looks import look
 from .orders import ORDERS
 from .photograph import PACKAGES, packages_of, take
 from .rows import Measured, chunks, guess, processids, table
-from .writing import INVENTED_TEXT, member, write_metadata
+from .writing import INVENTED_TEXT, write_metadata
 
 
 logger = logging.getLogger(__name__)
@@ -110,31 +111,6 @@ def synthesize(
         shutil.rmtree(part, ignore_errors=True)
     logger.info("wrote an invented release of %d specimens to %s", specimens, root)
     return root
-
-
-def archive_name(package: str, split: str, processid: str) -> str:
-    """Give the official archive that holds a photograph; parts divide the image folders at the middle, or evenly.
-
-    How the official parts divide the folders is not published; a reader must look into all of them.
-
-    Args:
-        package: image package.
-        split: split of the specimen.
-        processid: process id of the specimen.
-
-    Examples:
-        >>> archive_name("cropped_256", "pretrain", "AACTA1040-20"), archive_name("original_256", "val", "AACTA161-20")
-        ('BIOSCAN_5M_cropped_256_pretrain.01.zip', 'BIOSCAN_5M_original_256_eval.zip')
-    """
-    folder = int(splits.chunk(processid, "pretrain") or "0", 16)
-    if package in ("original_full", "cropped"):
-        return f"BIOSCAN_5M_{package}.{1 + folder * _PARTS[package] // 256:02d}.zip"
-    group = split if split in ("pretrain", "train") else "eval"
-    part = f".{1 + folder * 2 // 256:02d}" if (package, group) == ("cropped_256", "pretrain") else ""
-    return f"BIOSCAN_5M_{package}_{group}{part}.zip"
-
-
-_PARTS = {"original_full": 5, "cropped": 2}
 
 
 def _write_rows(root: Path, census: Census, jsonld: bool, bar: Any) -> None:  # noqa: ANN401  # tqdm is untyped

@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from ..data.packages import INVENTED
 from ..data.schema import COLUMN_NAMES
+from ..data.writing import member
 from .rows import HEIGHT, WIDTH, Measured
 
 
@@ -29,18 +30,6 @@ BOX_COLUMNS = (
     *("processid", "width_original", "height_original", "x0", "y0", "x1", "y1", "scale_factor", "area_fraction"),
 )
 _RECORD = "    {\n" + ",\n".join(f"        {json.dumps(name)}: %s" for name in COLUMN_NAMES) + "\n    }"
-
-
-def member(name: str) -> ZipInfo:
-    """Describe a stored member of a zip, with the earliest date there is, so that equal content gives equal bytes.
-
-    Examples:
-        >>> member("a.jpg").date_time
-        (1980, 1, 1, 0, 0, 0)
-    """
-    info = ZipInfo(name)
-    info.create_system, info.external_attr = 3, 0o644 << 16
-    return info
 
 
 def csv_bytes(table: pa.Table) -> bytes:

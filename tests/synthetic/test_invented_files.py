@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from bioscan5m_hf import splits
-from bioscan5m_hf.data.packages import INVENTED
+from bioscan5m_hf.data.packages import INVENTED, archive_name
 from bioscan5m_hf.data.schema import COLUMN_NAMES
 from bioscan5m_hf.errors import OutputError
 from bioscan5m_hf.synthetic import PACKAGES, release, synthesize
@@ -43,7 +43,7 @@ def boxes_of(root: Path) -> dict[str, dict[str, str]]:
 
 
 def picture(root: Path, package: str, row: dict[str, str]) -> Image.Image:
-    name = release.archive_name(package, row["split"], row["processid"])
+    name = archive_name(package, row["split"], row["processid"])
     with ZipFile(root / name) as archive:
         content = archive.read(splits.image_path(package, row["split"], row["processid"]))
     image = Image.open(io.BytesIO(content))

@@ -2,8 +2,8 @@
 
 from .count import statistics
 from .differences import published_differences
-from .files import write_tables
+from .files import check_folder, write_tables
 from .result import TABLES, Statistics
 
 
-__all__ = ["TABLES", "Statistics", "published_differences", "statistics", "write_tables"]
+__all__ = ["TABLES", "Statistics", "check_folder", "published_differences", "statistics", "write_tables"]

@@ -44,8 +44,7 @@ def write_tables(statistics: Statistics, folder: str | Path) -> list[Path]:
         <BLANKLINE>
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file: name a folder")
+    check_folder(folder)
     written = []
     for path, text in _texts(statistics, folder):
         try:
@@ -54,6 +53,23 @@ def write_tables(statistics: Statistics, folder: str | Path) -> list[Path]:
             raise OutputError(f"cannot write {path} ({error.strerror or error}): name another folder") from error
         written.append(path)
     return written
+
+
+def check_folder(folder: Path) -> None:
+    """Make sure that tables can be written to a folder, before minutes are spent on them.
+
+    Args:
+        folder: new or existing.
+
+    Raises:
+        OutputError: it is a file, or it cannot be made.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file: name a folder")
+    try:
+        (folder / "tables").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder} ({error.strerror or error}): name another folder") from error
 
 
 def _texts(statistics: Statistics, folder: Path) -> Iterator[tuple[Path, str]]:
@@ -126,4 +142,4 @@ def _cell(column: str, value: object) -> str:
     return str(value)
 
 
-__all__ = ["SHOWN", "as_csv", "as_markdown", "write_tables"]
+__all__ = ["SHOWN", "as_csv", "as_markdown", "check_folder", "write_tables"]

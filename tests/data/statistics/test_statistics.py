@@ -5,11 +5,15 @@ import itertools
 import json
 import shutil
 
+import huggingface_hub
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from data.folders import write_folder
 
 from bioscan5m_hf.data.statistics import TABLES, statistics, write_tables
+from bioscan5m_hf.data.statistics.scan import short_keys
 from bioscan5m_hf.errors import Bioscan5mError, OutputError
 
 
@@ -189,6 +193,12 @@ def test_names_mean_what_they_say_in_markdown_and_all_rows_are_in_the_csv(tmp_pa
         assert sorted(line["order"] for line in csv.DictReader(stream)) == sorted(f"a|b_{n}" for n in range(60))
 
 
+def test_ids_of_any_length_are_told_apart():
+    texts = ["A" * 15, "A" * 16, "A" * 17, "A" * 14, "", None, "A" * 16]
+    keys = np.concatenate([short_keys(pa.array(texts[:3])), short_keys(pa.array(texts[3:]).slice(0))])
+    assert len(np.unique(keys, axis=0)) == 5
+
+
 def test_every_table_is_there_in_each_form(counted, tmp_path):
     write_tables(counted, tmp_path)
     names = {path.name for path in (tmp_path / "tables").iterdir()}
@@ -227,3 +237,21 @@ def test_an_output_that_is_a_file_is_an_error(counted, tmp_path):
 def test_a_folder_that_is_no_dataset_is_an_error(tmp_path):
     with pytest.raises(Bioscan5mError, match="there is no dataset"):
         statistics(tmp_path)
+
+
+@pytest.mark.parametrize("shard", [0, 1])
+def test_a_damaged_file_is_named(known, tmp_path, shard):
+    folder = shutil.copytree(known, tmp_path / "made")
+    path = sorted((folder / "metadata").iterdir())[shard]
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(Bioscan5mError, match=f"{path.name} cannot be read"):
+        statistics(folder)
+
+
+def test_a_repository_on_the_hub_is_counted_without_a_copy(known, counted, hub, repo_id):
+    client = huggingface_hub.HfApi(token="hf_token")
+    client.create_repo(repo_id, repo_type="dataset")
+    client.upload_folder(folder_path=known, repo_id=repo_id, repo_type="dataset")
+    found = statistics(repo_id)
+    assert found.dataset["name"] == repo_id
+    assert found.to_dict() | {"dataset": None} == counted.to_dict() | {"dataset": None}
