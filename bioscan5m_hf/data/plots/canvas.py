@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ...plot_style import GREY, PALETTE, REST, style
+from ...plot_style import FONT, GREY, PALETTE, REST, style
 
 
 if TYPE_CHECKING:
@@ -96,9 +96,11 @@ def plain(text: object, longest: int | None = None) -> str:
 
 @cache
 def _letters() -> frozenset[int]:
-    from matplotlib import font_manager
+    """Give the letters that matplotlib's own font has upright, bold and italic: its italic one lacks some scripts."""
+    from matplotlib.font_manager import findfont, get_font
 
-    return frozenset(font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap())
+    files = (findfont(f"{FONT}{look}") for look in ("", ":bold", ":italic"))
+    return frozenset.intersection(*(frozenset(get_font(file).get_charmap()) for file in files))
 
 
 def number(value: float) -> str:

@@ -120,7 +120,7 @@ def hostile():
         ],
         "split_orders": [{"split": "train", "order": name, "specimens": count} for count, name in named],
         "countries": [{"country": name, "specimens": count, "provinces": 1, "sites": 1} for count, name in named],
-        "sites": [{"latitude": float("nan"), "longitude": 0.0, "country": HOSTILE[0], "specimens": 3}],
+        "sites": [{"latitude": 95.0, "longitude": 0.0, "country": HOSTILE[0], "specimens": 3}],
         "distances": [distance(rank, name, 3) for rank in ("class", "order", "species") for name in HOSTILE],
     }
 
