@@ -58,7 +58,8 @@ def shown(statistics: Mapping[str, Any]) -> str:
         'bioscan-5m, 2,000 specimens, INVENTED'
     """
     about = statistics["dataset"]
-    return f"{about['name']}, {about['specimens']:,} specimens" + (", INVENTED" if about.get("invented") else "")
+    count = f"{about['specimens']:,} specimen{'s' * (about['specimens'] != 1)}"
+    return f"{about['name']}, {count}" + (", INVENTED" if about.get("invented") else "")
 
 
 def one_line(text: object, longest: int | None = None) -> str:

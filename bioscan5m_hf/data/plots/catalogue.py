@@ -162,8 +162,10 @@ def _boxes(given: Shown) -> Iterator[tuple[str, Figure, str]]:
 def _of_different_orders(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Give the first specimens of different orders, those with the deepest names first."""
     ordered = sorted(rows, key=lambda row: sum(row.get(rank) is None for rank in ("species", "genus", "coord-lat")))
-    first = {row["order"]: row for row in reversed(ordered) if row.get("order")}
-    return list(reversed(first.values()))[:CARDS] or ordered[:CARDS]
+    first: dict[str, Mapping[str, Any]] = {}
+    for row in ordered:
+        first.setdefault(row.get("order") or "", row)
+    return list(first.values())[:CARDS]
 
 
 PLOTS: Mapping[str, Plot] = {

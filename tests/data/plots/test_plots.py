@@ -347,3 +347,14 @@ def test_cards_nobody_has_are_refused(tmp_path):
     given = Shown(constructed.nothing(), [constructed.specimen()], ["NOBODY-1"])
     with pytest.raises(ValueError, match="no specimen NOBODY-1"):
         draw(given, tmp_path, ["card"])
+
+
+def test_without_a_choice_the_best_known_of_different_orders_get_a_card(tmp_path):
+    known = [("A-1", "Diptera", None), ("B-2", "Diptera", "Aus bus"), ("C-3", "Araneae", None), ("D-4", None, None),
+             ("E-5", "Hemiptera", "Cus dus")]  # fmt: skip
+    rows = [
+        constructed.specimen(processid=name, order=order, species=species, genus=species)
+        for name, order, species in known
+    ]
+    found = draw(Shown(constructed.nothing(), rows), tmp_path, ["card"])
+    assert [picture.name for picture in found] == ["card-B-2", "card-E-5", "card-C-3"]

@@ -5,9 +5,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from data.folders import write_folder
 from data.plots import constructed
 
 from bioscan5m_hf.data.plots.catalogue import Picture, Shown, draw
+from bioscan5m_hf.data.plots.material import find_rows
 from bioscan5m_hf.data.plots.page import ROWS, write_page
 from bioscan5m_hf.data.statistics import Statistics, write_tables
 
@@ -123,6 +125,40 @@ def test_the_command_draws_no_pictures_where_none_are_wanted(dataset, tmp_path, 
     assert code == 0, problem
     assert Page(tmp_path / "stats" / "index.html").pictures == []
     assert not (tmp_path / "stats" / "plots").exists()
+
+
+def test_cards_without_photographs_come_from_the_metadata(tmp_path, bioscan5m):
+    rows = [constructed.specimen(), constructed.specimen(processid="MADE2-26")]
+    folder = write_folder(tmp_path / "made", {"train": rows})
+    words = ("stats", folder, "--out", tmp_path / "stats", "--plot", "card", "--card", "MADE2-26")
+    code, out, problem = bioscan5m(*words)
+    assert code == 0, problem
+    assert "1 picture" in out
+    assert "no photograph" in (tmp_path / "stats" / "plots" / "card-MADE2-26.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("config", ["cropped_256", "original_full", "metadata"])
+def test_specimens_are_found_by_their_process_ids(dataset, config):
+    import datasets
+
+    known = [row["processid"] for row in datasets.load_dataset(str(dataset), "metadata", split="train+val")]
+    wanted = {known[0], known[-1], known[len(known) // 2]}
+    rows = list(find_rows(dataset, config, [*wanted, "NOBODY-1"]))
+    assert {row["processid"] for row in rows} == wanted
+    assert len(rows) == 3
+    assert ("image" in rows[0]) == (config != "metadata")
+    if config != "metadata":
+        assert all(row["image"]["bytes"].startswith(b"\xff\xd8") for row in rows)
+
+
+def test_boxes_are_drawn_on_the_originals_that_have_them(dataset, release, tmp_path, bioscan5m):
+    table = release / "BIOSCAN_5M_Insect_bbox.tsv"
+    code, _, problem = bioscan5m("stats", dataset, "--out", tmp_path / "stats", "--plot", "boxes", "--boxes", table)
+    assert code == 0, problem
+    text = (tmp_path / "stats" / "plots" / "boxes.svg").read_text(encoding="utf-8")
+    first = table.read_text(encoding="utf-8").splitlines()
+    ids = {line.split("\t")[0] for line in first[1:]}
+    assert sum(f">{name}<" in text for name in ids) == 8
 
 
 @pytest.mark.parametrize(
