@@ -16,7 +16,7 @@ class CropRule:
     """How a box becomes a crop.
 
     Args:
-        grow: share of the longer side by which a box grows, in both directions alike (the published crop ratio, less 1).
+        grow: share of its longer side by which a box grows in both directions (the published crop ratio, less 1).
         four_to_three: the window is padded to 4:3, along the box's longer side.
         turn: a box that is taller than wide is turned by 90° counter-clockwise.
         fill: colour of what lies outside the photograph.
