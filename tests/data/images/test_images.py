@@ -1,6 +1,7 @@
 """Cropping, resizing and repackaging: the published formulas, any photograph, resumed and told."""
 
 import csv
+import hashlib
 import io
 import os
 import signal
