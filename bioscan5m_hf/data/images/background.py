@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 
-EMPTY = 0.1
+EMPTY = 0.5
 """Score below which a dish is taken for empty."""
 
 WIDE = 320
@@ -48,7 +48,7 @@ CENTRAL = 0.3
 THIN = 4
 """Pixels of breadth below which a place is hair or a scratch."""
 
-HALF = 600.0
+HALF = 7800.0
 """Weight (step × pixels) of a place whose score is a half."""
 
 
