@@ -57,7 +57,7 @@ scripts with the best settings that were found for each:
 Broad reflections of a dish are neither dark against their closed surroundings nor warm; pale insects are warm. What
 still goes wrong: two specimens in one dish, a hair that touches a specimen (it is in the box), and pale wings, which
 are cut off. Of 20 crops of held-out photographs that were looked at, 16 show one specimen whole (three of them with a
-hair or a plant that touches it), one shows two, and three are of photographs so blurred that nobody could name anything.
+hair or a plant that touches it), one shows two, and three are so blurred that nobody could name anything.
 No photograph or crop is kept here.
 """
 
