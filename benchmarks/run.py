@@ -37,8 +37,19 @@ ROWS = (
     "large_batches",
     "indexing",
     "curating",
+    "cropping",
 )
-NO_MATERIAL = ("encoding", "pretraining", "naming", "gpu", "evaluation", "full_size", "large_batches", "indexing")
+NO_MATERIAL = (
+    "encoding",
+    "pretraining",
+    "naming",
+    "gpu",
+    "evaluation",
+    "full_size",
+    "large_batches",
+    "indexing",
+    "cropping",
+)
 """Rows that need no release."""
 
 QUICK = {"images": 200, "different": 100, "rows": 1000, "max_rows": 2000, "repeats": 1}

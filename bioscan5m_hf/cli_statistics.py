@@ -57,7 +57,9 @@ def stats(
         say(f"differs from what is published: {line}")
     if differences == []:
         say("all counts are those that are published")
-    say(f"{page}: {found.dataset['specimens']:,} specimens, tables in {out / 'tables'}, {len(drawn)} pictures")
+    counted = f"{found.dataset['specimens']:,} specimen{'s' * (found.dataset['specimens'] != 1)}"
+    pictures = f"{len(drawn)} picture{'s' * (len(drawn) != 1)}"
+    say(f"{page}: {counted}, tables in {out / 'tables'}, {pictures}")
 
 
 def _needs(names: Sequence[str], boxes: Path | None) -> set[str]:

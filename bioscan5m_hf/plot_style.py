@@ -21,7 +21,11 @@ GREY = "#777777"
 REST = "#BBBBBB"
 NOTHING = "#F2F2F2"
 """Of reference lines, of specimens without a colour of their own, and of cells without a number."""
+FONT = "DejaVu Sans"
+"""Comes with matplotlib: pictures are the same everywhere."""
+
 _RC: dict[Any, Any] = {
+    "font.family": FONT,
     "font.size": 9,
     "axes.titlesize": 9,
     "figure.titlesize": 11,

@@ -21,6 +21,10 @@ def test_shows_the_main_job_and_can_be_repeated(tmp_path, monkeypatch, capfd):
     assert "test_unseen" in printed
     assert all(str(tmp_path / "demo" / name) in printed for name in ("release", "bioscan-5m", demo.SHEET))
     assert "reference:6-mers" in printed
+    page = tmp_path / "demo" / demo.STATISTICS / "index.html"
+    assert str(page) in printed
+    assert len(list((page.parent / "plots").glob("*.png"))) >= 15
+    assert page.read_text().count("<figure") == len(list((page.parent / "plots").glob("*.png")))
     assert min(Image.open(tmp_path / "demo" / demo.REPORT / demo.PICTURE).size) > 200
     assert "| barcodebert-demo |" in printed
     assert printed.count("; by photograph:") == printed.count("; by photograph and barcode:") == 4

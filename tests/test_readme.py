@@ -102,5 +102,5 @@ def test_the_split_table_is_the_declaration():
 def test_every_command_exists():
     from bioscan5m_hf.cli import app
 
-    known = {command.callback.__name__ for command in app.registered_commands}
+    known = {command.name or command.callback.__name__ for command in app.registered_commands}
     assert set(re.findall(r"bioscan5m ([a-z]+) ", README)) <= known

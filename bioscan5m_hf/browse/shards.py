@@ -204,9 +204,9 @@ def thumbnail(data: bytes, side: int = 512) -> bytes:
         side: pixels.
 
     Raises:
-        library.photographs.PhotographError: it cannot be read.
+        data.images.photographs.PhotographError: it cannot be read.
     """
-    from ..library.photographs import open_photograph
+    from ..data.images.photographs import open_photograph
 
     picture = open_photograph(data)
     picture.thumbnail((side, side))

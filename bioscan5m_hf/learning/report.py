@@ -22,7 +22,7 @@ from .recipe import to_public
 logger = logging.getLogger(__name__)
 RESULTS = "results.json"
 
-Way = Literal["encoder", "classifier", "cnn", "clibd"]
+Way = Literal["encoder", "classifier", "cnn", "clibd", "detector"]
 """Which `use_*.md.jinja` a card shows."""
 
 
@@ -95,8 +95,8 @@ def make_card(title: str, front: Mapping[str, Any], recipe: object, *, way: Way,
         title: its heading.
         front: the YAML at its top, with the licence.
         recipe: it was trained by.
-        way: whose use it shows: `encoder`, `cnn`, `classifier`, which needs its finest `rank`, too, or `clibd`, which
-            needs its `modalities`.
+        way: whose use it shows: `encoder`, `cnn`, `detector`, `classifier`, which needs its finest `rank`, too, or
+            `clibd`, which needs its `modalities`.
         place: folder or Hub id the model is loaded from.
         **values: what the template names.
     """

@@ -9,11 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from ..data.images.photographs import SUFFIXES, Photograph, find_photographs
 from ..embedding.files import BARCODE, PROCESSID, read_sequences
 from ..embedding.inputs import without_fillers
 from ..errors import ReleaseError
 from ..taxonomy import LABELS
-from .photographs import SUFFIXES, Photograph, find_photographs
 from .specimens import COUNTRY, LATITUDE, LONGITUDE, ROWS, SCHEMA, Batch, Specimens, digest_of, open_dataset
 
 

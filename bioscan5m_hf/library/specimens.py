@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..data.images.photographs import Photograph
 from ..data.packages import IMAGE_PACKAGES
 from ..data.schema import IMAGE
 from ..data.sources import METADATA, Source, open_source, read_tables
@@ -21,7 +22,6 @@ from ..embedding.files import BARCODE, PROCESSID
 from ..embedding.inputs import without_fillers
 from ..errors import Bioscan5mError, ReleaseError
 from ..taxonomy import LABELS
-from .photographs import Photograph
 
 
 COUNTRY, LATITUDE, LONGITUDE, SPLIT = "country", "coord-lat", "coord-lon", "split"

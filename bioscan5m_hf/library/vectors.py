@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..data.images.photographs import PhotographError, open_photograph
 from ..embedding.files import BARCODE, PROCESSID
 from ..embedding.naming import check_columns, read_strands
 from ..embedding.quality import Prepared, prepare
 from ..errors import EncoderError
 from ..evaluation.gap import KINDS
-from .photographs import PhotographError, open_photograph
 from .specimens import MODALITIES, Batch
 
 

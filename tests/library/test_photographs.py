@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from bioscan5m_hf.data.images.photographs import PhotographError, open_photograph
 from bioscan5m_hf.errors import Bioscan5mError
 from bioscan5m_hf.library.files import open_specimens
-from bioscan5m_hf.library.photographs import PhotographError, open_photograph
 from bioscan5m_hf.library.vectors import Embedder
 
 

@@ -22,8 +22,8 @@ from bioscan5m_hf.models.clibd import ClibdConfig, ClibdModel
 
 
 ALL = sorted((ROOT / "training" / "configs").glob("*.yaml"))
-CONFIGS = [path for path in ALL if not path.stem.startswith("clibd")]
-CONTRASTIVE = [path for path in ALL if path not in CONFIGS]
+CONFIGS = [path for path in ALL if not path.stem.startswith(("clibd", "croptool"))]
+CONTRASTIVE = [path for path in ALL if path.stem.startswith("clibd")]
 PUBLISHED = ("clibd-5m", "clibd-5m-fifth", "clibd-5m-lora")
 CLIBD_PARAMETERS = 203_117_572 - 12 * 4 * 4 * 768 - 1027 - (512 * 512 + 512)
 """Of CLIBD's I+D+T: the authors', without what is unused or merged: low-rank matrices, a bias, and a pooler."""

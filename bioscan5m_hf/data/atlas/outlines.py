@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -16,17 +18,24 @@ from numpy.typing import NDArray
 FILE = "countries-110m.json"
 
 ELSEWHERE: Mapping[str, str] = {
-    "Russia": "643",
-    "Turkey": "792",
-    "Reunion": "638",
-    "Ivory Coast": "384",
+    "Burma": "104",
     "Cape Verde": "132",
-    "Macedonia": "807",
-    "Swaziland": "748",
     "Democratic Republic of the Congo": "180",
+    "East Timor": "626",
+    "Great Britain": "826",
+    "Ivory Coast": "384",
+    "Micronesia": "583",
     "Republic of the Congo": "178",
+    "Russia": "643",
+    "Swaziland": "748",
+    "The Bahamas": "044",
+    "The Gambia": "270",
+    "Turkey": "792",
+    "UK": "826",
+    "USA": "840",
+    "Vatican City": "336",
 }
-"""Names that records of BOLD use and that ISO 3166 does not know → its numeric codes."""
+"""Names that people use, and neither ISO 3166-1 nor the atlas → numeric codes of ISO 3166-1."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +43,10 @@ class Country:
     """The outline of a country.
 
     Args:
-        code: numeric code of ISO 3166-1, three digits; empty where it has none.
+        code: numeric code of ISO 3166-1, three digits; the name where it has none.
         name: short English name in the atlas.
-        rings: closed lines, each an array of longitudes and latitudes in degrees, float64 of shape (points, 2); one
-            that crosses the date line is there twice, beyond -180 and beyond 180 degrees.
+        rings: closed lines, each an array of longitudes and latitudes in degrees, float64 of shape (points, 2); holes
+            run the other way round. What crosses the 180th meridian is cut there.
     """
 
     code: str
@@ -45,7 +54,7 @@ class Country:
     rings: tuple[NDArray[np.float64], ...]
 
 
-@lru_cache(maxsize=1)
+@cache
 def outlines() -> tuple[Country, ...]:
     """Decode the atlas: arcs are steps on a grid, and a ring is a chain of arcs, `~i` the arc i backwards.
 
@@ -61,35 +70,48 @@ def outlines() -> tuple[Country, ...]:
     arcs = [np.cumsum(np.array(arc), axis=0) * scale + translate for arc in atlas["arcs"]]
     return tuple(
         Country(
-            shape.get("id", ""),
+            shape.get("id") or shape["properties"]["name"],
             shape["properties"]["name"],
-            tuple(_unrolled(_ring(arcs, ring) for ring in _rings(shape))),
+            tuple(part for ring in _rings(shape) for part in _cut(_ring(arcs, ring))),
         )
         for shape in atlas["objects"]["countries"]["geometries"]
     )
 
 
 def find_country(name: str) -> str | None:
-    """Give the numeric ISO 3166-1 code of a country's name; None where nothing of that name is known.
+    """Give the code of a country's name; None where nothing of that name is known.
 
     Args:
-        name: as records have it, in English.
+        name: as records have it, in English; capitals, accents and spaces around it do not matter.
+
+    Returns:
+        Numeric code of ISO 3166-1, of a country without one the atlas's name. The atlas need not have its outline.
 
     Raises:
         ModuleNotFoundError: the extra `curate` is not installed.
 
     Examples:
-        >>> find_country("Czech Republic"), find_country("Russia"), find_country("Atlantis")
-        ('203', '643', None)
+        >>> find_country("Czech Republic"), find_country("Russia"), find_country("Kosovo"), find_country("Atlantis")
+        ('203', '643', 'Kosovo', None)
     """
+    return _codes().get(_folded(name))
+
+
+@cache
+def _codes() -> Mapping[str, str]:
     import pycountry
 
-    if name in ELSEWHERE:
-        return ELSEWHERE[name]
-    try:
-        return str(pycountry.countries.lookup(name).numeric)
-    except LookupError:
-        return None
+    found = {_folded(country.name): country.code for country in outlines()}
+    for country in pycountry.countries:
+        for kind in ("official_name", "common_name", "name"):
+            if name := getattr(country, kind, None):
+                found[_folded(name)] = country.numeric
+    return found | {_folded(name): code for name, code in ELSEWHERE.items()}
+
+
+def _folded(name: str) -> str:
+    letters = unicodedata.normalize("NFKD", name).casefold()
+    return " ".join("".join(letter for letter in letters if not unicodedata.combining(letter)).split())
 
 
 def _rings(shape: Mapping[str, Any]) -> Iterable[list[int]]:
@@ -102,11 +124,29 @@ def _ring(arcs: list[NDArray[np.float64]], places: list[int]) -> NDArray[np.floa
     return np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
 
 
-def _unrolled(rings: Iterable[NDArray[np.float64]]) -> Iterator[NDArray[np.float64]]:
-    for ring in rings:
-        whole = ring.copy()
-        whole[:, 0] = np.unwrap(ring[:, 0], period=360)
-        for turn in (-360, 0, 360):
-            moved = whole + np.array([turn, 0])
-            if moved[:, 0].max() > -180 and moved[:, 0].min() < 180:
-                yield moved
+def _cut(ring: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Cut a ring at the 180th meridian; one that goes round the earth (Antarctica's) is led over the pole first."""
+    if np.ptp(ring[:, 0]) < 180:
+        yield ring
+        return
+    whole = np.column_stack([np.unwrap(ring[:, 0], period=360), ring[:, 1]])
+    (first, last), pole = whole[[0, -1], 0], np.copysign(90.0, ring[:, 1].mean())
+    if abs(last - first) > 180:
+        whole = np.vstack([whole, [[last, pole], [first, pole]], whole[:1]])
+    for turn in (-360.0, 0.0, 360.0):
+        inside = _west_of_180(whole + np.array([turn, 0.0]))
+        inside = -_west_of_180(-inside) if len(inside) else inside
+        if len(inside):
+            yield inside
+
+
+def _west_of_180(ring: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keep what of a ring lies west of longitude 180 (Sutherland & Hodgman 1974, doi:10.1145/360767.360802)."""
+    kept: list[Any] = []
+    for start, end in itertools.pairwise(ring):
+        if start[0] <= 180:
+            kept.append(start)
+        if (start[0] <= 180) != (end[0] <= 180):
+            share = (180 - start[0]) / (end[0] - start[0])
+            kept.append((180.0, start[1] + share * (end[1] - start[1])))
+    return np.array([*kept, kept[0]]) if kept else ring[:0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import shutil
-import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +14,9 @@ import pyarrow as pa
 from ...errors import OutputError, ReleaseError
 from ...partition import partition as partition_of
 from ...splits import BY_NAME, SPLIT_NAMES, chunk
-from ..archives import MAX_BYTES, MAX_PIXELS, check_jpeg
+from ..archives import MAX_BYTES, check_jpeg
 from ..checks import Rejection, violations
+from ..images.photographs import find_photographs, open_photograph
 from ..keys import md5_keys
 from ..manifest import write_rejected
 from ..packages import IMAGE_PACKAGES, INVENTED
@@ -28,13 +28,9 @@ from .rows import deepest
 
 
 JPEGS = (".jpg", ".jpeg")
-PHOTOGRAPHS = (*JPEGS, ".png", ".tif", ".tiff", ".bmp", ".webp")
 REJECTED = "rejected.csv"
 QUALITY = 95
 """Of a JPEG that is made from a photograph in another form."""
-
-UNREADABLE = (OSError, ValueError, ReleaseError, SyntaxError, struct.error, MemoryError)
-"""What Pillow and our own checks raise at files that are no photographs."""
 
 SCHEMA = pa.schema([pa.field(column.name, column.type) for column in COLUMNS])
 TOGETHER = 20_000
@@ -154,7 +150,7 @@ def _records(
 
 def _folder(source: Path, pictures: Mapping[str, Path]) -> tuple[Iterator[Found], list[str]]:
     """Put the barcodes of FASTA files and photographs together by their names."""
-    files = sorted(path for path in source.rglob("*") if path.is_file() and path.suffix.lower() in FASTA)
+    files = [path for path, _ in find_photographs(source) if path.suffix.lower() in FASTA]
     found = [one for path in files for one in read_fasta(path)]
     if not found and not pictures:
         raise ReleaseError("a folder without photographs, FASTA files and meta.xml", file=str(source))
@@ -175,13 +171,13 @@ def _pictures(folder: Path) -> tuple[dict[str, Path], list[Rejection]]:
         raise ReleaseError("there is no such folder of photographs", file=str(folder))
     found: dict[str, Path] = {}
     rejected = []
-    for path in sorted(folder.rglob("*"), key=lambda path: (path.suffix.lower() not in JPEGS, path)):
-        if path.is_file() and path.suffix.lower() in PHOTOGRAPHS and not path.name.startswith("."):
-            if path.stem in found:
-                reason = f"a second photograph: there is {found[path.stem]}"
-                rejected.append(Rejection(str(path), None, path.stem, reason))
-            else:
-                found[path.stem] = path
+    pictures = [path for path, called in find_photographs(folder) if called]
+    for path in sorted(pictures, key=lambda path: path.suffix.lower() not in JPEGS):
+        if path.stem in found:
+            reason = f"a second photograph: there is {found[path.stem]}"
+            rejected.append(Rejection(str(path), None, path.stem, reason))
+        else:
+            found[path.stem] = path
     return found, rejected
 
 
@@ -297,7 +293,7 @@ def _write_photographs(
                 if not data.startswith(b"\xff\xd8"):
                     data, made = _jpeg(data), made + 1
                 check_jpeg(data, path.name)
-            except UNREADABLE as error:
+            except (OSError, ValueError, ReleaseError) as error:
                 reason = error.message if isinstance(error, ReleaseError) else str(error)
                 rejected.append(Rejection(str(path), None, processid, f"the photograph cannot be read: {reason}"))
                 continue
@@ -315,12 +311,6 @@ def _content(path: Path) -> bytes:
 
 
 def _jpeg(data: bytes) -> bytes:
-    from PIL import Image, ImageOps
-
     made = io.BytesIO()
-    with Image.open(io.BytesIO(data)) as photograph:
-        width, height = photograph.size
-        if width * height > MAX_PIXELS:
-            raise ValueError(f"{width}×{height} pixels, at most {MAX_PIXELS:,} allowed")
-        ImageOps.exif_transpose(photograph).convert("RGB").save(made, "JPEG", quality=QUALITY)
+    open_photograph(data).save(made, "JPEG", quality=QUALITY)
     return made.getvalue()

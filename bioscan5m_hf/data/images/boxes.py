@@ -122,7 +122,7 @@ def area_mm2(pixels: float, width: int = 1024) -> float:
 
     Examples:
         >>> round(area_mm2(8605), 4)
-        0.5923
+        0.5924
     """
     return pixels * (MILLIMETRES * 1024 / width) ** 2
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import itertools
+import re
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
+
 from ...plot_style import save, style
 from . import maps, measures, specimens, taxa
-from .canvas import shown
+from .canvas import one_line, shown
 
 
 if TYPE_CHECKING:
@@ -27,11 +31,13 @@ class Plot:
     Args:
         title: what is seen, in a line.
         needs: `statistics`, `photographs` or `boxes`.
+        tables: of the statistics, parted by spaces; without any row in them there is nothing to draw.
         make: takes what it needs and gives figures, each with what is added to the file's name, and a note.
     """
 
     title: str
     needs: str
+    tables: str
     make: Callable[[Any], Iterator[tuple[str, Figure, str]]]
 
 
@@ -43,11 +49,13 @@ class Picture:
         name: of its files, without their ending.
         title: what is seen.
         note: what a reader must know; may be empty.
+        size: width and height of the PNG file in pixels.
     """
 
     name: str
     title: str
     note: str = ""
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ def draw(
     Args:
         given: what they are drawn from.
         folder: where they go.
-        names: of `PLOTS`; by default all that can be drawn from what is given.
+        names: of `PLOTS`; by default all for which anything is given.
         progress: show a bar, in a terminal.
 
     Returns:
@@ -92,20 +100,31 @@ def draw(
         raise ValueError(f"no picture {unknown[0]!r}: use some of {', '.join(PLOTS)}")
     if names is None:
         chosen = [name for name in chosen if _possible(PLOTS[name], given)]
-    drawn = []
+    drawn: list[Picture] = []
     with style():
         for name in tqdm(chosen, unit=" pictures", disable=None if progress else True, leave=False):
             for added, figure, note in PLOTS[name].make(given):
-                file = f"{name}-{added}" if added else name
-                save(figure, Path(folder), file)
-                drawn.append(Picture(file, f"{PLOTS[name].title} {added}".strip(), note))
+                file = _file(name, added, {picture.name for picture in drawn})
+                png = Path(folder) / save(figure, Path(folder), file)
+                with Image.open(png) as picture:
+                    size = picture.size
+                drawn.append(Picture(file, one_line(f"{PLOTS[name].title} {added}"), note, size))
     return drawn
 
 
+def _file(name: str, added: str, taken: Container[str]) -> str:
+    """Name a file; a process id may be any text, and must not lead out of the folder or over another file."""
+    safe = f"{name}-{re.sub(r'[^A-Za-z0-9_-]', '_', added)[:80]}" if added else name
+    numbers = (f"{safe}-{number}" for number in itertools.count(2))
+    return next(file for file in itertools.chain([safe], numbers) if file not in taken)
+
+
 def _possible(plot: Plot, given: Shown) -> bool:
+    if plot.needs == STATISTICS:
+        return any(given.statistics.get(table) for table in plot.tables.split())
     if plot.needs == PHOTOGRAPHS:
         return any(row.get("image") is not None for row in given.rows)
-    return bool(given.boxes) if plot.needs == BOXES else True
+    return bool(given.boxes)
 
 
 def _of_statistics(make: Callable[..., Figure], *more: str) -> Callable[[Shown], Iterator[tuple[str, Figure, str]]]:
@@ -143,33 +162,39 @@ def _boxes(given: Shown) -> Iterator[tuple[str, Figure, str]]:
 def _of_different_orders(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Give the first specimens of different orders, those with the deepest names first."""
     ordered = sorted(rows, key=lambda row: sum(row.get(rank) is None for rank in ("species", "genus", "coord-lat")))
-    first = {row["order"]: row for row in reversed(ordered) if row.get("order")}
-    return list(reversed(first.values()))[:CARDS] or ordered[:CARDS]
+    first: dict[str, Mapping[str, Any]] = {}
+    for row in ordered:
+        first.setdefault(row.get("order") or "", row)
+    return list(first.values())[:CARDS]
 
 
 PLOTS: Mapping[str, Plot] = {
-    "orders": Plot("Specimens of each class and order", STATISTICS, _of_statistics(taxa.order_bars)),
-    "treemap": Plot("Orders and families by their specimens", STATISTICS, _of_statistics(taxa.treemap)),
-    "species-frequency": Plot("Specimens of each species", STATISTICS, _of_statistics(taxa.species_frequency)),
-    "splits": Plot("Orders of the splits", STATISTICS, _of_statistics(taxa.split_donuts)),
-    "map": Plot("Sites and countries", STATISTICS, _map),
-    "sizes": Plot("Sizes of specimens", STATISTICS, _of_statistics(measures.size_histograms)),
-    "barcode-lengths": Plot("Lengths of barcodes", STATISTICS, _of_statistics(measures.barcode_lengths)),
+    "orders": Plot("Specimens of each class and order", STATISTICS, "orders", _of_statistics(taxa.order_bars)),
+    "treemap": Plot("Orders and families by their specimens", STATISTICS, "families", _of_statistics(taxa.treemap)),
+    "species-frequency": Plot(
+        "Specimens of each species", STATISTICS, "species_frequency", _of_statistics(taxa.species_frequency)
+    ),
+    "splits": Plot("Orders of the splits", STATISTICS, "split_orders", _of_statistics(taxa.split_donuts)),
+    "map": Plot("Sites and countries", STATISTICS, "sites countries", _map),
+    "sizes": Plot("Sizes of specimens", STATISTICS, "size_histograms", _of_statistics(measures.size_histograms)),
+    "barcode-lengths": Plot(
+        "Lengths of barcodes", STATISTICS, "barcode_lengths", _of_statistics(measures.barcode_lengths)
+    ),
     "distances-ranks": Plot(
-        "Distances within groups, by rank", STATISTICS, _of_statistics(measures.distances_by_rank)
+        "Distances within groups, by rank", STATISTICS, "distances", _of_statistics(measures.distances_by_rank)
     ),
     "distances-classes": Plot(
-        "Distances within classes", STATISTICS, _of_statistics(measures.distances_by_group, "class")
+        "Distances within classes", STATISTICS, "distances", _of_statistics(measures.distances_by_group, "class")
     ),
     "distances-orders": Plot(
-        "Distances within orders", STATISTICS, _of_statistics(measures.distances_by_group, "order")
+        "Distances within orders", STATISTICS, "distances", _of_statistics(measures.distances_by_group, "order")
     ),
     "distances-species": Plot(
-        "Distances within species", STATISTICS, _of_statistics(measures.distances_by_group, "species")
+        "Distances within species", STATISTICS, "distances", _of_statistics(measures.distances_by_group, "species")
     ),
-    "barcode-gap": Plot("The barcode gap", STATISTICS, _of_statistics(measures.barcode_gap)),
-    "mosaic-classes": Plot("Photographs of each class", PHOTOGRAPHS, _mosaics("class")),
-    "mosaic-orders": Plot("Photographs of each order", PHOTOGRAPHS, _mosaics("order")),
-    "card": Plot("Record of a specimen", PHOTOGRAPHS, _cards),
-    "boxes": Plot("Boxes on the original photographs", BOXES, _boxes),
+    "barcode-gap": Plot("The barcode gap", STATISTICS, "barcode_gap", _of_statistics(measures.barcode_gap)),
+    "mosaic-classes": Plot("Photographs of each class", PHOTOGRAPHS, "", _mosaics("class")),
+    "mosaic-orders": Plot("Photographs of each order", PHOTOGRAPHS, "", _mosaics("order")),
+    "card": Plot("Record of a specimen", PHOTOGRAPHS, "", _cards),
+    "boxes": Plot("Boxes on the original photographs", BOXES, "", _boxes),
 }

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ...plot_style import NOTHING, PALETTE, SEQUENTIAL
+from ...plot_style import GREY, NOTHING, PALETTE, SEQUENTIAL
 from ..atlas import find_country, outlines
-from .canvas import axes_of, canvas, plain, shown
+from .canvas import axes_of, canvas, one_line, plain, short, shown, write_out
 
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
-SOUTH, NORTH = -58, 84
-"""Latitudes that are shown; nobody collects insects farther south."""
+Floats = npt.NDArray[np.float64]
 
-LISTED = 8
-"""Names that a note has room for."""
+EQUAL_EARTH = (1.340264, -0.081106, 0.000893, 0.003796)
+"""Coefficients of the projection (Šavrič, Patterson & Jenny 2018, doi:10.1080/13658816.2018.1504949)."""
+
+SOUTH, NORTH = -58.0, 84.0
+"""Latitudes that are shown; nobody collects insects farther south, or the map goes on to where they do."""
+
+SMALLEST, LARGEST = 6.0, 200.0
+"""Areas of the discs of sites, square points: of few specimens, and of the most."""
+
+BORDER, LINES = "#A8A8A8", "#E3E3E3"
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,8 @@ class WorldMap:
     Args:
         figure: the map.
         unknown: names that no country has, with their specimens.
-        too_small: countries that a map of this size leaves out, with their specimens; their sites are on it.
+        too_small: countries that a map of this size leaves out, with their specimens; where their sites are known,
+            each is a disc.
         nowhere: specimens whose site is no point on the globe, or unknown.
     """
 
@@ -43,11 +53,11 @@ class WorldMap:
 
     @property
     def note(self) -> str:
-        """What a reader of the map must know."""
+        """What a reader of the map must know; it lists every name that is not on it."""
         parts = [
-            _listed("without an outline here", self.too_small),
+            _listed("too small for an outline here", self.too_small),
             _listed("unknown to the map", self.unknown),
-            f"{self.nowhere:,} specimens without a site" if self.nowhere else "",
+            f"{self.nowhere:,} specimen{'s' * (self.nowhere != 1)} without a site" if self.nowhere else "",
         ]
         return "; ".join(part for part in parts if part)
 
@@ -60,10 +70,10 @@ def world_map(
     dataset: str = "",
     specimens: int | None = None,
 ) -> WorldMap:
-    """Draw sites, sized by their specimens, over countries, coloured by theirs.
+    """Draw sites, sized by their specimens, over countries, coloured by theirs; areas are true.
 
     Args:
-        sites: rows with latitude, longitude in degrees, and specimens.
+        sites: rows with latitude, longitude in degrees, specimens, and country, where it is known.
         countries: rows with country and specimens; None draws outlines alone.
         title: of the picture.
         dataset: what the data are.
@@ -77,27 +87,36 @@ def world_map(
         >>> world_map([{"latitude": 45.0, "longitude": -75.0, "specimens": 9}], rows, title="Sites").note
         'unknown to the map: Atlantis 3'
     """
-    figure = canvas(title, dataset, (9.0, 5.0))
+    figure = canvas(title, dataset, (9.0, 4.9))
     axes = axes_of(figure)
-    codes = {row["country"]: find_country(row["country"]) for row in countries or () if row["country"]}
-    drawn = {country.code for country in outlines() if country.code}
+    drawn = {country.code for country in outlines()}
     counts: dict[str, int] = {}
     unknown: dict[str, int] = {}
     too_small: dict[str, int] = {}
     for row in countries or ():
-        code = codes.get(row["country"])
-        if code in drawn:
-            counts[str(code)] = counts.get(str(code), 0) + row["specimens"]
-        elif row["country"]:
-            (unknown if code is None else too_small)[row["country"]] = row["specimens"]
-    _fill_countries(axes, counts)
+        name, code = row["country"], find_country(row["country"] or "")
+        if code is not None:
+            counts[code] = counts.get(code, 0) + row["specimens"]
+        if name and code not in drawn:
+            missed = unknown if code is None else too_small
+            missed[name] = missed.get(name, 0) + row["specimens"]
     points = [row for row in sites if _on_globe(row)]
+    scale = _scale(counts)
+    _draw_lines(axes)
+    draw_land(axes, {code: scale.to_rgba(np.array([count]))[0] for code, count in counts.items()}, project)
     _draw_sites(axes, points)
+    for name in too_small:
+        _draw_small(
+            axes, [row for row in points if row.get("country") == name], scale, counts[find_country(name) or ""]
+        )
+    _show_world(axes, [row["latitude"] for row in points])
+    if counts:
+        bar = figure.colorbar(scale, ax=axes, shrink=0.7, pad=0.01, label="specimens of the country")
+        write_out(bar.ax.yaxis)
     nowhere = 0 if specimens is None else specimens - sum(row["specimens"] for row in points)
     found = WorldMap(figure, unknown, too_small, nowhere)
-    if found.note:
-        said = textwrap.wrap(found.note[0].upper() + found.note[1:], 150)
-        axes.set_xlabel("\n".join(said), loc="left", fontsize=7)
+    said = textwrap.wrap(plain(found.note[:1].upper() + found.note[1:]), 132) if found.note else []
+    figure.supxlabel("\n".join([*said, "Outlines: Natural Earth"]), x=0.01, ha="left", fontsize=7.5, color=GREY)
     return found
 
 
@@ -108,48 +127,119 @@ def site_map(statistics: Mapping[str, Any]) -> WorldMap:
         statistics: with rows `sites` and `countries`.
     """
     sites, about = statistics["sites"], statistics["dataset"]
-    title = f"{len(sites):,} sites in {sum(bool(row['country']) for row in statistics['countries']):,} countries"
+    countries = sum(bool(row["country"]) for row in statistics["countries"])
+    title = f"{len(sites):,} site{'s' * (len(sites) != 1)} in {countries:,} countr{'y' if countries == 1 else 'ies'}"
     return world_map(
         sites, statistics["countries"], title=title, dataset=shown(statistics), specimens=about["specimens"]
     )
 
 
-def outline_axes(axes: Axes) -> None:
-    """Draw the outlines of all countries into axes, and nothing else."""
-    _fill_countries(axes, {})
+def project(longitude: Floats, latitude: Floats) -> tuple[Floats, Floats]:
+    """Project to the plane, Equal Earth, on a globe of radius 1.
+
+    Args:
+        longitude: degrees, shape (n,).
+        latitude: degrees, shape (n,).
+
+    Returns:
+        x and y, each of shape (n,).
+
+    Examples:
+        >>> x, y = project(np.array([0.0, 180.0]), np.array([90.0, 0.0]))
+        >>> x.round(3).tolist(), y.round(3).tolist()
+        ([0.0, 2.707], [1.317, 0.0])
+    """
+    a, b, c, d = EQUAL_EARTH
+    t = np.arcsin(np.sqrt(3) / 2 * np.sin(np.radians(latitude)))
+    slope = a + 3 * b * t**2 + t**6 * (7 * c + 9 * d * t**2)
+    x = 2 * np.sqrt(3) / 3 * np.radians(longitude) * np.cos(t) / slope
+    return x, t * (a + b * t**2 + t**6 * (c + d * t**2))
 
 
-def _fill_countries(axes: Axes, counts: Mapping[str, int]) -> None:
+def degrees(longitude: Floats, latitude: Floats) -> tuple[Floats, Floats]:
+    """Leave degrees as they are: for a map of a part of the world."""
+    return longitude, latitude
+
+
+def draw_land(
+    axes: Axes, tints: Mapping[str, Any], projection: Callable[[Floats, Floats], tuple[Floats, Floats]]
+) -> None:
+    """Draw all countries.
+
+    Args:
+        axes: where.
+        tints: code of a country → its colour; the others are pale.
+        projection: `project` or `degrees`.
+    """
+    from matplotlib.collections import PathCollection
+    from matplotlib.path import Path
+
+    shapes = []
+    for country in outlines():
+        lines = (np.column_stack(projection(ring[:, 0], ring[:, 1])) for ring in country.rings)
+        shapes.append(Path.make_compound_path(*(Path(line, closed=True) for line in lines)))
+    fills = [tints.get(country.code, NOTHING) for country in outlines()]
+    land = PathCollection(shapes, facecolors=fills, edgecolors=BORDER, linewidths=0.35, zorder=1)
+    axes.add_collection(land, autolim=False)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def _scale(counts: Mapping[str, int]) -> ScalarMappable:
     import matplotlib as mpl
     from matplotlib.cm import ScalarMappable
-    from matplotlib.collections import PolyCollection
     from matplotlib.colors import LogNorm
 
-    scale = ScalarMappable(LogNorm(1, max([10, *counts.values()])), mpl.colormaps[SEQUENTIAL].reversed())
-    rings = [(ring, country.code) for country in outlines() for ring in country.rings]
-    tints = [scale.to_rgba(np.array([counts[code]]))[0] if code in counts else NOTHING for _, code in rings]
-    axes.add_collection(
-        PolyCollection([ring for ring, _ in rings], facecolors=tints, edgecolors="#999999", linewidths=0.35, zorder=1)
-    )
-    axes.set_xlim(-180, 180)
-    axes.set_ylim(SOUTH, NORTH)
-    axes.set_aspect(1.15)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    if counts:
-        axes.figure.colorbar(scale, ax=axes, shrink=0.6, pad=0.01, label="specimens of the country")
+    return ScalarMappable(LogNorm(1, max([10, *counts.values()])), mpl.colormaps[SEQUENTIAL].reversed())
+
+
+def _draw_lines(axes: Axes) -> None:
+    """Draw parallels and meridians, every 30 and 60 degrees."""
+    ones, steps = np.ones(181), np.linspace(-1, 1, 181)
+    for latitude in range(-60, 90, 30):
+        axes.plot(*project(180 * steps, latitude * ones), color=LINES, linewidth=0.5, zorder=0)
+    for longitude in range(-180, 181, 60):
+        axes.plot(*project(longitude * ones, 90 * steps), color=LINES, linewidth=0.5, zorder=0)
 
 
 def _draw_sites(axes: Axes, points: Sequence[Mapping[str, Any]]) -> None:
+    """Draw discs, small ones on top, whose areas grow with the root of their specimens; and a key to them."""
     if not points:
         return
-    most = max(row["specimens"] for row in points)
-    ordered = sorted(points, key=lambda row: -row["specimens"])  # small ones on top
-    areas = [5 + 90 * row["specimens"] / most for row in ordered]
-    across, up = ([row[name] for row in ordered] for name in ("longitude", "latitude"))
-    axes.scatter(across, up, s=areas, color=PALETTE[1], alpha=0.75, edgecolors="white", linewidths=0.4, zorder=2)
+    ordered = sorted(points, key=lambda row: -row["specimens"])
+    counts = np.array([row["specimens"] for row in ordered], float)
+    most = max(float(counts[0]), 1.0)
+
+    def areas(count: float | Floats) -> Any:  # noqa: ANN401
+        return SMALLEST + (LARGEST - SMALLEST) * np.sqrt(np.asarray(count, float) / most) * min(1.0, most / 100)
+
+    look: dict[str, Any] = {"color": PALETTE[1], "alpha": 0.7, "edgecolors": "white", "linewidths": 0.4, "zorder": 2}
+    axes.scatter(*_places(ordered), s=areas(counts), **look)
+    steps = [*[10**power for power in range(12) if 2 * 10**power < most][-3:], int(most)]
+    keys = [axes.scatter([], [], s=areas(count), label=short(count), **look) for count in steps]
+    axes.legend(handles=keys, title="specimens\nof a site", loc="lower left", alignment="left", labelspacing=0.9,
+                fontsize=7.5, title_fontsize=7.5)  # fmt: skip
+
+
+def _draw_small(axes: Axes, points: Sequence[Mapping[str, Any]], scale: ScalarMappable, count: int) -> None:
+    """Draw a country as a disc in its colour, in the middle of its sites."""
+    if points:
+        weights = [max(row["specimens"], 1) for row in points]
+        x, y = (np.average(values, weights=weights) for values in _places(points))
+        tint = scale.to_rgba(np.array([count]))
+        axes.scatter([x], [y], s=44, color=tint, edgecolors="black", linewidths=0.8, zorder=3)
+
+
+def _show_world(axes: Axes, latitudes: Sequence[float]) -> None:
+    south = max(-90.0, min([SOUTH, *(latitude - 3 for latitude in latitudes)]))
+    bottom, top = project(np.zeros(2), np.array([south, NORTH]))[1].tolist()
+    side = float(project(np.array([180.0]), np.zeros(1))[0][0])
+    axes.set(xlim=(-side, side), ylim=(bottom, top), aspect="equal")
+
+
+def _places(points: Sequence[Mapping[str, Any]]) -> tuple[Floats, Floats]:
+    longitude, latitude = (np.array([row[name] for row in points], float) for name in ("longitude", "latitude"))
+    return project(longitude, latitude)
 
 
 def _on_globe(row: Mapping[str, Any]) -> bool:
@@ -158,8 +248,5 @@ def _on_globe(row: Mapping[str, Any]) -> bool:
 
 
 def _listed(what: str, names: Mapping[str, int]) -> str:
-    if not names:
-        return ""
     some = sorted(names, key=lambda name: -names[name])
-    more = f" and {len(some) - LISTED} more" if len(some) > LISTED else ""
-    return f"{what}: " + ", ".join(f"{plain(name, 30)} {names[name]:,}" for name in some[:LISTED]) + more
+    return f"{what}: " + ", ".join(f"{one_line(name, 40)} {names[name]:,}" for name in some) if some else ""

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from ..packages import IMAGE_PACKAGES, SAMPLE
+from ..schema import IMAGE
+from ..selection import PROCESSID
+from ..sources import METADATA, open_source, read_tables
 
 
 FIRST = 400
@@ -18,35 +24,62 @@ BOXES = 8
 
 
 def with_photographs(dataset: str | Path, wanted: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Read specimens with their photographs; none where the dataset has no photographs.
+    """Read some specimens with their photographs; without them where the dataset has none.
 
     Args:
         dataset: dataset folder, or repository on the Hub.
-        wanted: process ids that must be among them; all shards are gone through until they are found.
+        wanted: process ids that must be among them, where the dataset has them.
     """
     from datasets import get_dataset_config_names
 
     configs = get_dataset_config_names(str(dataset))
-    rows = list(_rows(dataset, SAMPLE)) if SAMPLE in configs else []
-    package = next((name for name in IMAGE_PACKAGES if name in configs), None)
-    if package and not rows:
-        rows = list(itertools.islice(_rows(dataset, package), FIRST))
-    missing = set(wanted) - {row["processid"] for row in rows}
-    if package and missing:
-        for row in _rows(dataset, package):
-            if row["processid"] in missing:
-                rows.append(row)
-                missing.discard(row["processid"])
-                if not missing:
-                    break
-    return rows
+    package = next((name for name in (*IMAGE_PACKAGES, METADATA) if name in configs), None)
+    first = SAMPLE if SAMPLE in configs else package
+    if first is None or package is None:
+        return []
+    rows = list(itertools.islice(_rows(dataset, first), FIRST))
+    missing = set(wanted) - {row[PROCESSID] for row in rows}
+    return [*rows, *find_rows(dataset, package, missing)]
+
+
+def find_rows(dataset: str | Path, config: str, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Read the specimens of certain process ids; of all others, nothing but these is read.
+
+    Args:
+        dataset: dataset folder, or repository on the Hub.
+        config: name of the config.
+        wanted: process ids; those that the dataset lacks are left out.
+
+    Yields:
+        Rows in the order of the shards, with the bytes of their photographs.
+    """
+    missing = set(wanted)
+    for file in _files(dataset, config):
+        for group, table in enumerate(read_tables(file, [PROCESSID])):
+            here = missing.intersection(table[PROCESSID].to_pylist())
+            if here:
+                mask = pc.is_in(table[PROCESSID], value_set=pa.array(sorted(here)))
+                yield from _group(file, group).filter(mask).to_pylist()
+                missing -= here
+            if not missing:
+                return
+
+
+def _group(file: str, group: int) -> pa.Table:
+    if file.endswith(".arrow"):  # of the prepared cache, mapped to memory
+        return next(itertools.islice(read_tables(file), group, None))
+    return next(read_tables(file, None, [group]))
 
 
 def _rows(dataset: str | Path, config: str) -> Iterator[dict[str, Any]]:
-    from datasets import load_dataset
+    for file in _files(dataset, config):
+        for table in read_tables(file):
+            yield from table.to_pylist()
 
-    for split in load_dataset(str(dataset), config, streaming=True).values():
-        yield from split
+
+def _files(dataset: str | Path, config: str) -> list[str]:
+    source = open_source(dataset, config)
+    return [str(file) for split in source.choose_splits("all") for file in source.files[split]]
 
 
 def originals_with_boxes(
@@ -66,9 +99,5 @@ def originals_with_boxes(
 
     if "original_full" not in get_dataset_config_names(str(dataset)):
         raise ValueError(f"{dataset} has no original photographs (original_full) on which boxes could be drawn")
-    found = (
-        (row["processid"], row["image"], boxes[row["processid"]])
-        for row in _rows(dataset, "original_full")
-        if row["processid"] in boxes
-    )
-    return list(itertools.islice(found, count))
+    rows = itertools.islice(find_rows(dataset, "original_full", boxes), count)
+    return [(row[PROCESSID], row[IMAGE], boxes[row[PROCESSID]]) for row in rows]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...plot_style import GREY, PALETTE
-from .canvas import LONGEST, axes_of, canvas, nothing, number, plain, shown
+from .canvas import LONGEST, axes_of, canvas, nothing, number, plain, shown, write_out
 
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ SIZES = {
     "area_fraction": "share of the photograph that its box takes",
     "scale_factor": "shorter side of its box ÷ 256",
 }
+MEASURES = ("p", "K2P", "OSA")
 RANKS = ("class", "order", "family", "subfamily", "genus", "species")
 
 
@@ -60,6 +61,8 @@ def barcode_lengths(statistics: Mapping[str, Any]) -> Figure:
     axes.set_xlabel("bases" if width == 1 else f"bases, {width} in a bar")
     axes.set_ylabel("specimens (logarithmic)")
     axes.grid(axis="y")
+    write_out(axes.xaxis)
+    write_out(axes.yaxis)
     return figure
 
 
@@ -79,8 +82,10 @@ def size_histograms(statistics: Mapping[str, Any]) -> Figure:
         edges = [row["low"] for row in rows] + [rows[-1]["high"]]
         axes = axes_of(figure, -(-len(columns) // 2), min(2, len(columns)), place)
         axes.stairs([row["specimens"] for row in rows], edges, fill=True, color=PALETTE[0])
-        if edges[0] > 0 and edges[-1] > 20 * edges[0]:
+        if edges[0] > 0 and len(rows) > 1 and _grow(edges):
             axes.set_xscale("log")
+        write_out(axes.xaxis)
+        write_out(axes.yaxis)
         axes.axvline(medians[column], color=PALETTE[1], lw=1.2)
         axes.set_title(f"{SIZES[column]}; median {number(medians[column])}", loc="left", fontsize=8)
         axes.set_ylabel("specimens")
@@ -88,13 +93,20 @@ def size_histograms(statistics: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def distances_by_rank(statistics: Mapping[str, Any], measure: str = "p") -> Figure:
+def _grow(edges: Sequence[float]) -> bool:
+    """Tell whether intervals are equally wide in their logarithm."""
+    ratios = np.diff(np.log(edges))
+    return bool(np.allclose(ratios, ratios[0], rtol=1e-3))
+
+
+def distances_by_rank(statistics: Mapping[str, Any], measure: str | None = None) -> Figure:
     """Draw the mean distance within each group, as a box for each rank.
 
     Args:
         statistics: with rows `distances`: measure, rank, mean, and more.
-        measure: `p`, `k2p`, or `osa`.
+        measure: `p`, `K2P`, or `OSA`; by default the first of them that was measured.
     """
+    measure = measure or _measured(statistics)
     found = {rank: [row["mean"] for row in _distances(statistics, rank, measure)] for rank in RANKS}
     found = {rank: means for rank, means in found.items() if means}
     figure = canvas("Distance between barcodes of one group, by rank", shown(statistics), (6.6, 3.8))
@@ -107,20 +119,21 @@ def distances_by_rank(statistics: Mapping[str, Any], measure: str = "p") -> Figu
         if len(means) < 12:
             axes.plot([place] * len(means), means, "o", ms=3, color=PALETTE[1])
     axes.set_ylabel(f"mean {_said(measure)}distance of a group")
-    axes.set_xlabel("rank, and groups with two barcodes or more; boxes are quartiles, whiskers 5 and 95 %")
+    axes.set_xlabel("rank, and its groups with two barcodes or more\nboxes: quartiles; whiskers: 5 and 95 %")
     axes.set_ylim(0)
     axes.grid(axis="y")
     return figure
 
 
-def distances_by_group(statistics: Mapping[str, Any], rank: str = "order", measure: str = "p") -> Figure:
+def distances_by_group(statistics: Mapping[str, Any], rank: str = "order", measure: str | None = None) -> Figure:
     """Draw the distances within groups of a rank, a box for each of those with the most barcodes.
 
     Args:
         statistics: with rows `distances`: measure, rank, name, quartiles, p5, p95, barcodes, and more.
         rank: `class`, `order` or another rank.
-        measure: `p`, `k2p`, or `osa`.
+        measure: `p`, `K2P`, or `OSA`; by default the first of them that was measured.
     """
+    measure = measure or _measured(statistics)
     rows = sorted(_distances(statistics, rank, measure), key=lambda row: -row["barcodes"])
     some = rows[:GROUPS]
     note = f", the {GROUPS} of {len(rows):,} with the most barcodes" if len(rows) > GROUPS else ""
@@ -140,7 +153,7 @@ def distances_by_group(statistics: Mapping[str, Any], rank: str = "order", measu
     axes.bxp(boxes, orientation="horizontal", widths=0.6, showfliers=False, **_looks())
     axes.invert_yaxis()
     axes.set_xlim(0)
-    axes.set_xlabel(f"{_said(measure)}distance; boxes are quartiles, whiskers 5 and 95 %; in brackets, barcodes")
+    axes.set_xlabel(f"{_said(measure)}distance\nboxes: quartiles; whiskers: 5 and 95 %; in brackets: barcodes")
     axes.grid(axis="x")
     return figure
 
@@ -156,14 +169,14 @@ def barcode_gap(statistics: Mapping[str, Any]) -> Figure:
         for row in statistics.get("barcode_gap") or ()
         if row["largest_within"] is not None and row["nearest_other"] is not None
     ]
-    figure = canvas("The barcode gap: is a species' nearest neighbour its own?", shown(statistics), (5.4, 5.4))
+    figure = canvas("The barcode gap: is a species' nearest neighbour its own?", shown(statistics), (5.8, 6.2))
     if not rows:
         return nothing(figure, "no distances: ask for them with --distances")
     within, other = (np.array([row[name] for row in rows]) for name in ("largest_within", "nearest_other"))
     axes = axes_of(figure)
     gap = other > within
     for there, colour, marker, what in ((gap, PALETTE[0], "o", "with a gap"), (~gap, PALETTE[1], "^", "without")):
-        label = f"{what}: {there.sum():,} ({there.mean():.0%})"
+        label = f"{what}: {there.sum():,} ({100 * there.mean():.0f} %)"
         axes.scatter(within[there], other[there], s=14, color=colour, marker=marker, alpha=0.6, lw=0, label=label)
     end = max(float(within.max()), float(other.max()), 0.01) * 1.05
     axes.plot([0, end], [0, end], color=GREY, ls=":", lw=1)
@@ -172,7 +185,8 @@ def barcode_gap(statistics: Mapping[str, Any]) -> Figure:
     axes.set_aspect("equal")
     axes.set_xlabel("largest p-distance within the species")
     axes.set_ylabel("p-distance to the nearest other species")
-    axes.legend(title=f"{len(rows):,} species with two specimens or more", loc="upper right", fontsize=7, frameon=True)
+    title = f"{len(rows):,} species with two specimens or more, and a neighbour"
+    figure.legend(title=title, loc="outside lower left", ncols=2, fontsize=8, alignment="left")
     axes.grid()
     return figure
 
@@ -182,8 +196,13 @@ def _distances(statistics: Mapping[str, Any], rank: str, measure: str) -> Sequen
     return [row for row in rows if row["rank"] == rank and row["measure"] == measure and row["mean"] is not None]
 
 
+def _measured(statistics: Mapping[str, Any]) -> str:
+    there = {row["measure"] for row in statistics.get("distances") or ()}
+    return next((name for name in MEASURES if name in there), MEASURES[0])
+
+
 def _said(measure: str) -> str:
-    return {"p": "p-", "k2p": "K2P "}.get(measure, f"{measure} ")
+    return "p-" if measure == "p" else f"{measure} "
 
 
 def _looks() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...plot_style import GREY, PALETTE, REST
-from .canvas import LONGEST, axes_of, bars, canvas, colours, nothing, plain, shown
+from .canvas import LONGEST, axes_of, canvas, colours, ink_on, nothing, plain, shown, write_out
 
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SLICES = 6
 """Orders that a ring names; the others are one."""
+
+NARROWEST = 5
+"""Per cent of a ring from which on a slice is wide enough for its number."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -32,14 +35,30 @@ def order_bars(statistics: Mapping[str, Any]) -> Figure:
         classes[row["class"]] += row["specimens"]
     by_size = sorted(classes, key=lambda name: (name is None, -classes[name]))
     ordered = sorted(rows, key=lambda row: (by_size.index(row["class"]), row["order"] is None, -row["specimens"]))
-    figure = canvas("Specimens of each class and order", shown(statistics), (8.0, 1.5 + 0.19 * max(4, len(rows))))
+    lines = len(rows) + 1.3 * len(by_size)
+    figure = canvas("Specimens of each class and order", shown(statistics), (8.0, 1.3 + 0.19 * max(4, lines)))
     if not rows:
         return nothing(figure, "no specimens")
-    axes, given = axes_of(figure), colours(by_size)
-    names = [row["order"] or ("no order" if row["class"] else "no class") for row in ordered]
-    bars(axes, names, [row["specimens"] for row in ordered], [given[row["class"]] for row in ordered], log=True)
+    axes, given, place = axes_of(figure), colours(by_size), 0.0
+    places, names = [], []
+    for name in by_size:
+        head = f"{plain(name, 50) if name else 'no class'}, {classes[name]:,}"
+        axes.text(0, place, f" {head}", transform=axes.get_yaxis_transform(), weight="bold", va="center", fontsize=8)
+        for row in (row for row in ordered if row["class"] == name):
+            place += 1
+            places.append(place)
+            names.append(plain(row["order"] or "no order", LONGEST))
+            axes.barh(place, row["specimens"], color=given[name], height=0.78)
+            _count(axes, row["specimens"], place)
+        place += 1.3
+    axes.set_yticks(places, names)
+    axes.set_ylim(place - 0.6, -0.6)
+    axes.set_xscale("log")
+    axes.set_xlim(0.5, max(row["specimens"] for row in rows) * 6)
     axes.set_xlabel("specimens (logarithmic)")
-    _class_legend(axes, by_size, given, classes)
+    axes.grid(axis="x")
+    axes.tick_params(axis="y", length=0)
+    write_out(axes.xaxis)
     return figure
 
 
@@ -101,6 +120,8 @@ def species_frequency(statistics: Mapping[str, Any]) -> Figure:
     axes.set_ylabel("specimens")
     axes.set_ylim(0.7, max(counts) * 1.6)
     axes.grid()
+    write_out(axes.xaxis)
+    write_out(axes.yaxis)
     return figure
 
 
@@ -132,8 +153,11 @@ def split_donuts(statistics: Mapping[str, Any]) -> Figure:
     for place, (group, own) in enumerate(here.items(), 1):
         axes = axes_of(figure, 1, len(here), place)
         _donut(axes, group, own, named, given)
-    handles = [_swatch(given[name]) for name in named] + [_swatch(GREY), _swatch(REST)]
-    labels = [plain(name, 22) for name in named] + ["other orders", "no order"]
+    handles, labels = [_swatch(given[name]) for name in named], [plain(name, 22) for name in named]
+    if set(sums) - {None, *named}:
+        handles, labels = [*handles, _swatch(GREY)], [*labels, "other orders"]
+    if None in sums:
+        handles, labels = [*handles, _swatch(REST)], [*labels, "no order"]
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(here), 4, len(labels)))
     return figure
 
@@ -146,19 +170,36 @@ def _donut(
     total = sum(own.values())
     sizes = [*known, total - sum(known) - missing, missing]
     tints = [*(given[name] for name in named), GREY, REST]
-    axes.pie(sizes, colors=tints, startangle=90, counterclock=False, wedgeprops={"width": 0.42, "edgecolor": "white"})
+    shape: dict[str, Any] = {"wedgeprops": {"width": 0.42, "edgecolor": "white"}, "pctdistance": 0.79}
+    words = axes.pie(sizes, colors=tints, startangle=90, counterclock=False, autopct=_per_cent, **shape)[-1]
+    for text, tint in zip(words, tints, strict=True):
+        text.set(color=ink_on(tint), fontsize=7.5)
     axes.text(0, 0, f"{group}\n{total:,}", ha="center", va="center")
     most, name = max(zip(sizes, [*named, "other orders", "no order"], strict=True), key=lambda pair: pair[0])
-    axes.set_title(f"{plain(name, 18)} {most / total:.0%}", y=-0.08)
+    axes.set_title(f"{plain(name, 18)} {100 * most / total:.0f} %", y=-0.08)
+
+
+def _count(axes: Axes, count: int, place: float) -> None:
+    axes.annotate(f"{count:,}", (count, place), (3, 0), textcoords="offset points", va="center", fontsize=7)
+
+
+def _per_cent(share: float) -> str:
+    """Write a slice's share, where it has room for that."""
+    return f"{share:.0f} %" if share >= NARROWEST else ""
 
 
 def _tile(axes: Axes, tile: Mapping[str, float], colour: str, name: object, head: float) -> None:
     from matplotlib.patches import Rectangle
 
-    pale: dict[str, Any] = {"alpha": 0.55, "facecolor": colour, "edgecolor": "white", "linewidth": 0.4}
+    pale: dict[str, Any] = {
+        "alpha": 0.55 if name else 0.25,
+        "facecolor": colour,
+        "edgecolor": "white",
+        "linewidth": 0.4,
+    }
     axes.add_patch(Rectangle((tile["x"], tile["y"]), tile["dx"], tile["dy"], **pale))
-    text = plain(name, LONGEST) if name else ""
-    if text and len(text) * 5.8 < tile["dx"] and tile["dy"] - head > 14:
+    text = plain(name or "no family", LONGEST)
+    if len(text) * 5.8 < tile["dx"] and tile["dy"] - head > 14:
         middle = (tile["x"] + tile["dx"] / 2, tile["y"] + (tile["dy"] + head) / 2)
         axes.text(*middle, text, ha="center", va="center", fontsize=6.5, clip_on=True)
 
@@ -169,22 +210,11 @@ def _frame(axes: Axes, box: Mapping[str, float], name: str, specimens: int) -> N
     line: dict[str, Any] = {"fill": False, "edgecolor": "white", "linewidth": 2.4}
     axes.add_patch(Rectangle((box["x"], box["y"]), box["dx"], box["dy"], **line))
     for text in (f"{name} {specimens:,}", name):
-        if len(text) * 7.0 < box["dx"] and box["dy"] > 18:
+        if len(text) * 7.8 < box["dx"] and box["dy"] > 18:
             where = (box["x"] + 4, box["y"] + 4)
             back: dict[str, Any] = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0}
             axes.text(*where, text, ha="left", va="top", fontsize=8, weight="bold", bbox=back, zorder=3)
             return
-
-
-def _class_legend(
-    axes: Axes, names: Sequence[object], given: Mapping[object, str], counts: Mapping[object, int]
-) -> None:
-    some = list(names)[: len(PALETTE)] + ([None] if None in list(names)[len(PALETTE) :] else [])
-    labels = [f"{plain(name, 24) if name else 'no class'} {counts[name]:,}" for name in some]
-    if len(names) > len(some):
-        labels.append(f"{len(names) - len(some)} more classes")
-    handles = [_swatch(given[name]) for name in some] + ([_swatch(GREY)] if len(names) > len(some) else [])
-    axes.legend(handles, labels, loc="lower right", title="class", alignment="left", fontsize=7, frameon=True)
 
 
 def _swatch(colour: str) -> Any:  # noqa: ANN401

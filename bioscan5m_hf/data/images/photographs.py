@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..errors import Bioscan5mError
-from ..models.clibd.processing_clibd import opened
+from ...errors import Bioscan5mError
 
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def open_photograph(photograph: Photograph) -> Picture:
     """
     try:
         data = photograph if isinstance(photograph, bytes) else photograph.read_bytes()
-        return opened(_read(data))
+        return upright(_read(data))
     except OSError as error:
         if isinstance(photograph, Path) and not photograph.is_file():
             raise PhotographError("there is no such file") from error
@@ -85,6 +84,26 @@ def find_photographs(folder: Path) -> Iterator[tuple[Path, bool]]:
         for name in sorted(files):
             if not name.startswith("."):
                 yield Path(where, name), Path(name).suffix.lower() in SUFFIXES
+
+
+def upright(photograph: Picture) -> Picture:
+    """Turn a photograph as its EXIF data say, and give it in RGB, transparent parts white.
+
+    Raises:
+        ValueError: its file is damaged.
+
+    Examples:
+        >>> upright(Image.new("RGBA", (2, 1))).getpixel((0, 0))
+        (255, 255, 255)
+    """
+    try:
+        turned = ImageOps.exif_transpose(photograph)
+        if turned.mode in ("RGBA", "LA", "PA") or "transparency" in turned.info:
+            clear = turned.convert("RGBA")
+            return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+        return turned.convert("RGB")
+    except OSError as error:
+        raise ValueError(_short(error)) from error
 
 
 def _read(data: bytes) -> Picture:

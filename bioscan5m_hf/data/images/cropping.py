@@ -1,0 +1,339 @@
+"""Photographs cut to their specimens: boxes given or found, what is left out listed, resumable."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from ...errors import OutputError, ReleaseError
+from ..manifest import write_text
+from ..workers import executor, ordered_map
+from .background import EMPTY, find_specimen
+from .boxes import Box, read_boxes, write_boxes
+from .photographs import PhotographError, find_photographs, open_photograph
+from .window import FIVE_MILLION, CropRule, shorter_side
+
+
+if TYPE_CHECKING:
+    from .detector import Detector
+
+BOXES, SKIPPED = "boxes.tsv", "skipped.csv"
+QUALITY = 75
+"""Of JPEGs: Pillow's default, with which the official crops were saved."""
+
+AT_ONCE = 8
+"""Photographs that a detector sees together."""
+
+SURE = 0.5
+"""Score of a detector below which a photograph is listed rather than cropped."""
+
+_MARK = "bioscan5m crop "
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A photograph that was not cropped.
+
+    Args:
+        file: within the folder.
+        reason: why.
+        score: of the detector or the fallback, where one was asked.
+    """
+
+    file: str
+    reason: str
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Cropped:
+    """What cropping a folder gave.
+
+    Args:
+        boxes: of the photographs that were cropped, in order.
+        there: of these, the ones that were there from an earlier run.
+        skipped: photographs that were not cropped.
+    """
+
+    boxes: list[Box]
+    there: int
+    skipped: list[Skipped]
+
+
+@dataclass(frozen=True)
+class Making:
+    """How crops are made.
+
+    Args:
+        rule: how a box becomes a crop.
+        short_side: pixels of the crop's shorter side; None as it is cut.
+        quality: of the JPEG.
+        by: what gives the boxes: `boxes`, `background`, or the name of a detector.
+        sure: score below which the fallback takes a dish for empty.
+    """
+
+    rule: CropRule = FIVE_MILLION
+    short_side: int | None = None
+    quality: int = QUALITY
+    by: str = "boxes"
+    sure: float = EMPTY
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photograph to crop; may be sent to another process.
+
+    Args:
+        source: the photograph.
+        file: its name within the folder.
+        target: the crop.
+        box: its box; None to look for it by the fallback.
+        score: of the detector that gave the box.
+    """
+
+    source: Path
+    file: str
+    target: Path
+    box: Box | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A crop that is there: the box it was made by, and whether it was there before."""
+
+    box: Box
+    there: bool = False
+
+
+def crop_folder(
+    folder: str | Path,
+    out: str | Path,
+    *,
+    boxes: str | Path | None = None,
+    detector: Detector | None = None,
+    sure: float | None = None,
+    rule: CropRule = FIVE_MILLION,
+    short_side: int | None = None,
+    quality: int = QUALITY,
+    workers: int | None = None,
+    progress: bool = False,
+) -> Cropped:
+    """Crop the photographs of a folder; goes on where it was stopped.
+
+    A crop keeps its place in the folder and its name, as JPEG; its comment says by which box, rule and quality it was
+    made. `boxes.tsv` has the boxes, in pixels of the photograph turned upright, `skipped.csv` what was not cropped.
+
+    Args:
+        folder: of photographs, with folders in it.
+        out: folder to write.
+        boxes: table of known boxes.
+        detector: finds boxes where no table is given; without either, the fallback does.
+        sure: score below which a photograph is listed; 0.5 for a detector, `background.EMPTY` for the fallback.
+        rule: how a box becomes a crop.
+        short_side: pixels of the crops' shorter side; None as they are cut.
+        quality: of the JPEGs, 1 to 95.
+        workers: local processes.
+        progress: show a bar, in a terminal.
+
+    Raises:
+        ReleaseError: the folder or the table of boxes cannot be read.
+        OutputError: the output is the folder itself, or one of the two lies in the other.
+        ValueError: a quality that JPEG does not have.
+    """
+    from tqdm import tqdm
+
+    folder, out = Path(folder), Path(out)
+    check_folders(folder, out, quality)
+    known = None if boxes is None else {box.processid: box for box in read_boxes(boxes)}
+    by = "boxes" if known is not None else "background" if detector is None else detector.name
+    making = Making(rule, short_side, quality, by, EMPTY if sure is None or detector else sure)
+    sources, skipped = photographs_of(folder)
+    places = [Job(source, file, out / Path(file).with_suffix(".jpg")) for file, source in sources.items()]
+    jobs: Iterator[Job | Skipped] = iter(places)
+    if known is not None:
+        jobs = _with_known(places, known)
+    elif detector is not None:
+        jobs = _detected(places, detector, SURE if sure is None else sure, making)
+    made: list[Box] = []
+    there = 0
+    bar = tqdm(total=len(places), unit=" photographs", disable=None if progress else True)
+    with executor(workers) as pool, bar:
+        for done in ordered_map(pool, functools.partial(crop, making=making), jobs):
+            bar.update()
+            if isinstance(done, Skipped):
+                skipped.append(done)
+            else:
+                made.append(done.box)
+                there += done.there
+    write_boxes(made, out / BOXES)
+    _write_skipped(skipped, out / SKIPPED)
+    return Cropped(made, there, skipped)
+
+
+def check_folders(folder: Path, out: Path, quality: int) -> None:
+    """Refuse what would write into the photographs themselves.
+
+    Raises:
+        ReleaseError: there is no such folder.
+        OutputError: the output is the folder itself, or one of the two lies in the other.
+        ValueError: a quality that JPEG does not have.
+    """
+    if not folder.is_dir():
+        raise ReleaseError("there is no such folder of photographs", file=str(folder))
+    if not 1 <= quality <= 95:
+        raise ValueError(f"quality {quality}: use 1 to 95")
+    one, other = folder.resolve(), out.resolve()
+    if one == other or one in other.parents or other in one.parents:
+        raise OutputError(f"{out} and {folder} lie in each other: name another folder, so that no photograph is lost")
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out} is a file: name a folder")
+
+
+def photographs_of(folder: Path) -> tuple[dict[str, Path], list[Skipped]]:
+    """Find the photographs of a folder by their names in it; a second one of one stem, and other files, are told.
+
+    Raises:
+        ReleaseError: there is none.
+    """
+    found: dict[str, Path] = {}
+    stems: dict[str, str] = {}
+    skipped = []
+    for path, photograph in find_photographs(folder):
+        file = str(path.relative_to(folder))
+        if not photograph:
+            skipped.append(Skipped(file, "no photograph by its name"))
+        elif path.stem in stems:
+            skipped.append(Skipped(file, f"called like {stems[path.stem]}: a specimen has one photograph"))
+        else:
+            found[file] = path
+            stems[path.stem] = file
+    if not found:
+        raise ReleaseError("a folder without photographs", file=str(folder))
+    return found, skipped
+
+
+def crop(job: Job | Skipped, making: Making) -> Done | Skipped:
+    """Crop one photograph, unless it is there.
+
+    Args:
+        job: the photograph; one that is skipped is given back.
+        making: how.
+    """
+    if isinstance(job, Skipped):
+        return job
+    if earlier := _earlier(job, making):
+        return Done(earlier, there=True)
+    try:
+        photograph = open_photograph(job.source)
+        box, score = (job.box, job.score) if job.box else _found(photograph, job.source.stem)
+        if box is None or (job.box is None and (score or 0) < making.sure):
+            return Skipped(job.file, "an empty dish", score)
+        box = box.in_photograph(*photograph.size)
+        if box.problem:
+            return Skipped(job.file, box.problem, score)
+    except (PhotographError, ValueError) as error:
+        return Skipped(job.file, str(error))
+    picture = making.rule.cut(photograph, box.corners)
+    if making.short_side:
+        picture = shorter_side(picture, making.short_side)
+    save_jpeg(picture, job.target, making.quality, _comment(box, score, making))
+    return Done(box)
+
+
+def save_jpeg(picture: Image.Image, target: Path, quality: int, comment: str = "") -> None:
+    """Save a JPEG beside its place, then rename it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        picture.save(beside, "JPEG", quality=quality, comment=comment.encode())
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _with_known(places: Sequence[Job], known: Mapping[str, Box]) -> Iterator[Job | Skipped]:
+    for job in places:
+        box = known.get(job.source.stem)
+        yield Skipped(job.file, "no box") if box is None else Job(job.source, job.file, job.target, box)
+
+
+def _detected(places: Sequence[Job], detector: Detector, sure: float, making: Making) -> Iterator[Job | Skipped]:
+    """Ask a detector, several photographs at once; what is cropped already is not asked again."""
+    for start in range(0, len(places), AT_ONCE):
+        opened: list[tuple[Job, Image.Image]] = []
+        for job in places[start : start + AT_ONCE]:
+            if _earlier(job, making):
+                yield job
+                continue
+            try:
+                opened.append((job, open_photograph(job.source)))
+            except PhotographError as error:
+                yield Skipped(job.file, str(error))
+        findings = detector([photograph for _, photograph in opened]) if opened else []
+        for (job, photograph), found in zip(opened, findings, strict=True):
+            if found is None or found.score < sure:
+                yield Skipped(job.file, "an empty dish, or not sure enough", found.score if found else None)
+            else:
+                box = Box(job.source.stem, *photograph.size, *map(round, found.box))
+                yield Job(job.source, job.file, job.target, box, found.score)
+
+
+def _found(photograph: Image.Image, processid: str) -> tuple[Box | None, float]:
+    found = find_specimen(photograph)
+    if found is None:
+        return None, 0.0
+    return Box(processid, *photograph.size, *map(round, found.box)), found.score
+
+
+def _comment(box: Box, score: float | None, making: Making) -> str:
+    said = {
+        **{"box": box.corners, "photograph": [box.width, box.height], "score": score and round(score, 4)},
+        **_settings(making),
+    }
+    return _MARK + json.dumps(said)
+
+
+def _settings(making: Making) -> dict[str, Any]:
+    rule = making.rule
+    return {
+        **{"grow": rule.grow, "four_to_three": rule.four_to_three, "turn": rule.turn, "fill": list(rule.fill)},
+        **{"short_side": making.short_side, "quality": making.quality, "by": making.by},
+    }
+
+
+def _earlier(job: Job, making: Making) -> Box | None:
+    """Give the box of a crop that is there and was made in the same way, of the photograph as it is now."""
+    try:
+        if job.target.stat().st_mtime < job.source.stat().st_mtime:
+            return None
+        with Image.open(job.target) as there:
+            comment = there.info.get("comment", b"").decode()
+        said = json.loads(comment.removeprefix(_MARK)) if comment.startswith(_MARK) else {}
+        box = Box(job.source.stem, *said["photograph"], *said["box"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    same = all(said.get(name) == value for name, value in _settings(making).items())
+    if job.box is not None and making.by == "boxes":
+        try:
+            same = same and job.box.in_photograph(box.width, box.height).corners == box.corners
+        except ValueError:
+            return None
+    return box if same and (making.by != "background" or (said.get("score") or 0) >= making.sure) else None
+
+
+def _write_skipped(skipped: Sequence[Skipped], path: Path) -> None:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["file", "reason", "score"])
+    writer.writerows([one.file, one.reason, "" if one.score is None else f"{one.score:.4f}"] for one in skipped)
+    write_text(path, stream.getvalue())

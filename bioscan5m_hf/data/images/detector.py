@@ -1,0 +1,69 @@
+"""Boxes by a trained detector: any model of `AutoModelForObjectDetection`, the box of which it is surest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+
+from ...errors import Bioscan5mError
+from .background import Finding
+
+
+class Detector:
+    """A detector of specimens.
+
+    Args:
+        model: folder, or repository on the Hub.
+        device: where it computes; by default a GPU where there is one.
+        revision: branch, tag or commit on the Hub.
+
+    Raises:
+        Bioscan5mError: there is no such model, or it detects no objects.
+        ModuleNotFoundError: the extra `models` is not installed.
+    """
+
+    def __init__(self, model: str, *, device: str | None = None, revision: str | None = None) -> None:
+        import torch
+        from transformers import AutoImageProcessor, AutoModelForObjectDetection
+
+        try:
+            self.processor: Any = AutoImageProcessor.from_pretrained(model, revision=revision)  # type: ignore[no-untyped-call]
+            self.model: Any = AutoModelForObjectDetection.from_pretrained(
+                model, revision=revision, use_safetensors=True
+            )
+        except (OSError, ValueError) as error:
+            said = " ".join(str(error).split())[:200]
+            raise Bioscan5mError(f"{model} cannot be opened as a detector of objects: {said}") from error
+        self.name = model
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.model.to(self.device).eval()
+
+    def __call__(self, photographs: Sequence[Image.Image]) -> list[Finding | None]:
+        """Find the specimen in each photograph.
+
+        Args:
+            photographs: upright, RGB.
+
+        Returns:
+            The box with the highest score of each, cut at the photograph's edges; None where none has an area.
+        """
+        import torch
+
+        inputs = self.processor(images=list(photographs), return_tensors="pt").to(self.device)
+        with torch.inference_mode():
+            outputs = self.model(**inputs)
+        sizes = [(photograph.height, photograph.width) for photograph in photographs]
+        found = self.processor.post_process_object_detection(outputs, threshold=0.0, target_sizes=sizes)
+        return [self._best(one, photograph) for one, photograph in zip(found, photographs, strict=True)]
+
+    def _best(self, found: dict[str, Any], photograph: Image.Image) -> Finding | None:
+        if not len(found["scores"]):
+            return None
+        at = int(found["scores"].argmax())
+        x0, y0, x1, y1 = (float(edge) for edge in found["boxes"][at])
+        box = (max(0.0, x0), max(0.0, y0), min(float(photograph.width), x1), min(float(photograph.height), y1))
+        if box[2] - box[0] < 1 or box[3] - box[1] < 1:
+            return None
+        return Finding(box, float(found["scores"][at]))

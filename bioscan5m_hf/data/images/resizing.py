@@ -1,0 +1,100 @@
+"""Photographs of a folder, made smaller."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from ..workers import executor, ordered_map
+from .cropping import QUALITY, Skipped, check_folders, photographs_of, save_jpeg
+from .photographs import PhotographError, open_photograph
+from .window import shorter_side
+
+
+@dataclass(frozen=True)
+class Resized:
+    """What resizing a folder gave.
+
+    Args:
+        photographs: that are there now.
+        there: of these, the ones that were there from an earlier run.
+        skipped: files that were not resized.
+    """
+
+    photographs: int
+    there: int
+    skipped: list[Skipped]
+
+
+def resize_folder(
+    folder: str | Path,
+    out: str | Path,
+    short_side: int = 256,
+    *,
+    quality: int = QUALITY,
+    workers: int | None = None,
+    progress: bool = False,
+) -> Resized:
+    """Resize the photographs of a folder to one shorter side; goes on where it was stopped.
+
+    A photograph keeps its place in the folder and its name, as JPEG; its comment has side and quality.
+
+    Args:
+        folder: of photographs, with folders in it.
+        out: folder to write.
+        short_side: pixels of the shorter side.
+        quality: of the JPEGs, 1 to 95.
+        workers: local processes.
+        progress: show a bar, in a terminal.
+
+    Raises:
+        ReleaseError: there is no folder, or no photograph in it.
+        OutputError: the output is the folder itself, or one of the two lies in the other.
+        ValueError: fewer than 1 pixel, or a quality that JPEG does not have.
+    """
+    from tqdm import tqdm
+
+    folder, out = Path(folder), Path(out)
+    if short_side < 1:
+        raise ValueError(f"a shorter side of {short_side} pixels: use 1 or more")
+    check_folders(folder, out, quality)
+    sources, skipped = photographs_of(folder)
+    jobs = [(source, file, out / Path(file).with_suffix(".jpg")) for file, source in sources.items()]
+    made = there = 0
+    bar = tqdm(total=len(jobs), unit=" photographs", disable=None if progress else True)
+    with executor(workers) as pool, bar:
+        for done in ordered_map(pool, functools.partial(_resize, short_side=short_side, quality=quality), jobs):
+            bar.update()
+            if isinstance(done, Skipped):
+                skipped.append(done)
+            else:
+                made += 1
+                there += done
+    return Resized(made, there, skipped)
+
+
+def _resize(job: tuple[Path, str, Path], short_side: int, quality: int) -> bool | Skipped:
+    """Resize one photograph; tell whether it was there before, or why it cannot be."""
+    source, file, target = job
+    comment = f"bioscan5m resize, shorter side {short_side}, quality {quality}"
+    if _is_there(source, target, comment):
+        return True
+    try:
+        photograph = open_photograph(source)
+    except PhotographError as error:
+        return Skipped(file, str(error))
+    save_jpeg(shorter_side(photograph, short_side), target, quality, comment)
+    return False
+
+
+def _is_there(source: Path, target: Path, comment: str) -> bool:
+    try:
+        if target.stat().st_mtime < source.stat().st_mtime:
+            return False
+        with Image.open(target) as there:
+            return bool(there.info.get("comment", b"") == comment.encode())
+    except OSError:
+        return False
