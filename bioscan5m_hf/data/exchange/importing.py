@@ -15,7 +15,7 @@ from ...errors import OutputError, ReleaseError
 from ...partition import partition as partition_of
 from ...splits import BY_NAME, SPLIT_NAMES, chunk
 from ..archives import MAX_BYTES, check_jpeg
-from ..checks import Rejection, violations
+from ..checks import Rejection, shown, violations
 from ..images.photographs import find_photographs, open_photograph
 from ..keys import md5_keys
 from ..manifest import write_rejected
@@ -133,7 +133,7 @@ def _records(
     """Open the source by what it is."""
     if not source.exists():
         raise ReleaseError("there is no such file or folder", file=str(source))
-    ending = (source.with_suffix("") if source.suffix == ".gz" else source).suffix.lower()
+    ending = _ending(source)
     if (source.is_dir() and (source / META).is_file()) or ending == ".zip":
         return read_darwin_core(source, columns), []
     if ending in TABLES and not source.is_dir():
@@ -148,15 +148,22 @@ def _records(
     raise ReleaseError(f"unknown kind of file {ending!r}: use one of {allowed}, or a folder", file=str(source))
 
 
+def _ending(path: Path) -> str:
+    return (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
+
+
 def _folder(source: Path, pictures: Mapping[str, Path]) -> tuple[Iterator[Found], list[str]]:
     """Put the barcodes of FASTA files and photographs together by their names."""
-    files = [path for path, _ in find_photographs(source) if path.suffix.lower() in FASTA]
+    others = [path for path, called in find_photographs(source) if not called]
+    files = [path for path in others if _ending(path) in FASTA]
     found = [one for path in files for one in read_fasta(path)]
     if not found and not pictures:
         raise ReleaseError("a folder without photographs, FASTA files and meta.xml", file=str(source))
     named = {one.values.get("processid") for one in found}
     only = [Found(str(path), None, {"processid": name}) for name, path in pictures.items() if name not in named]
     notes = [FASTA_NOTE] if found else []
+    if strangers := [path for path in others if path not in files]:
+        notes.append(f"{len(strangers):,} files are neither photographs nor FASTA, such as {strangers[0]}")
     if only and found:
         notes.append(f"{len(only):,} photographs have no barcode, such as {only[0].values['processid']}")
     lonely = [name for name in named if name and name not in pictures]
@@ -245,9 +252,12 @@ def _convert(one: Found) -> tuple[dict[str, object], str]:
             continue
         try:
             number = float(text)
-            values[column.name] = int(number) if pa.types.is_integer(column.type) else number
+            whole = pa.types.is_integer(column.type)
+            if whole and number != int(number):
+                return {}, f"{column.name} {shown(text)} is no whole number"
+            values[column.name] = int(number) if whole else number
         except (ValueError, OverflowError):
-            return {}, f"{column.name} {text!r} is no number"
+            return {}, f"{column.name} {shown(text)} is no number"
         if column.name == "inferred_ranks" and not 0 <= number < 256:
             return {}, f"inferred_ranks {text!r} is no number from 0 to 255"
     values["dna_barcode"] = str(values["dna_barcode"]).upper() if values.get("dna_barcode") else None

@@ -132,6 +132,28 @@ def test_splits_of_a_table_are_kept_and_wrong_ones_told(tmp_path):
     assert {one: row["split"] for one, row in rows.items()} == {"A-1": "val", "A-2": "train"}
 
 
+def test_numbers_are_whole_where_they_count(tmp_path):
+    header = "processid,nuc,image_measurement_value,index_bioscan_1M_insect\n"
+    done = import_release(
+        write(tmp_path, header + "A-1,ACGT,8605.0,7\nA-2,ACGA,1.5,\nA-3,ACGC,,x\n", "a.csv"), tmp_path / "release"
+    )
+    assert [one.reason for one in done.rejected] == [
+        "image_measurement_value '1.5' is no whole number",
+        "index_bioscan_1M_insect 'x' is no number",
+    ]
+
+
+def test_a_folder_tells_of_files_that_it_does_not_use(tmp_path):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    write(folder, gzip.compress(b">A-1|Aus bus\nACGT\n"), "reads.fasta.gz")
+    write(folder, "processid,species\nA-1,Aus bus\n", "names.csv")
+    done = import_release(folder, tmp_path / "release")
+    assert done.specimens == 1
+    assert any("1 files are neither photographs nor FASTA, such as" in note for note in done.notes)
+    assert any("of FASTA headers only the ids" in note for note in done.notes)
+
+
 def test_photographs_without_records_and_broken_ones_are_told(tmp_path):
     folder = tmp_path / "photographs"
     folder.mkdir()
