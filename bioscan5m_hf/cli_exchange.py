@@ -33,13 +33,32 @@ def export_dataset(
         list[str] | None, typer.Option(help="Only these taxa, such as order=Diptera; may be repeated.")
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the Hub.")] = None,
+    shard: Annotated[int, typer.Option(min=1, help="webdataset: specimens of a tar.")] = 10_000,
+    rights: Annotated[
+        str, typer.Option(help="darwin-core: holder and licence, where they are not BIOSCAN-5M's.")
+    ] = "",
+    address: Annotated[
+        str, typer.Option(help="darwin-core: where the photographs are, such as https://…/{processid}.jpg.")
+    ] = "",
 ) -> None:
     """Write specimens for other tools: FASTA, BOLD, GBIF, open_clip."""
     from .data.exchange import export
 
-    done = export(dataset, out, format.value, split=split, within=_taxa(within or ()), revision=revision)
+    done = export(
+        dataset,
+        out,
+        format.value,
+        split=split,
+        within=_taxa(within or ()),
+        revision=revision,
+        shard=shard,
+        rights=rights,
+        address=address,
+    )
     for reason, count in done.left_out.items():
         say(f"left out: {count:,} specimens {reason}")
+    for what, count in done.changed.items():
+        say(f"note: {count:,} specimens {what}")
     say(f"{', '.join(map(str, done.files))}: {done.written:,} specimens")
 
 
@@ -47,7 +66,8 @@ def import_specimens(
     source: Annotated[Path, typer.Argument(help="Table, Darwin Core archive, or folder of photographs and FASTA.")],
     release: Annotated[Path, typer.Argument(help="Folder to write: a release that `bioscan5m build` takes.")],
     column: Annotated[
-        list[str] | None, typer.Option(help="Column of the table, such as processid=Code; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Column of the table (or term of the archive), such as processid=Code; may be repeated."),
     ] = None,
     photographs: Annotated[Path | None, typer.Option(help="Photographs, each called by its processid.")] = None,
     package: Annotated[PackageName, typer.Option(help="What the photographs are.")] = PackageName.original_full,  # type: ignore[attr-defined]
@@ -59,7 +79,7 @@ def import_specimens(
     """Take over one's own specimens: BOLD's tables, Darwin Core, CSV, photographs with FASTA."""
     from .data.exchange import import_release
 
-    columns = dict(_pair(text) for text in column or ())
+    columns = dict(_pair(text, "OURS=THEIRS, such as processid=Code") for text in column or ())
     done = import_release(
         source,
         release,
@@ -77,20 +97,21 @@ def import_specimens(
     if len(done.rejected) > 5:
         say(f"rejected: {len(done.rejected) - 5:,} more, all in {release / 'rejected.csv'}")
     say(f"{release}: {done.specimens:,} specimens, {done.photographs:,} photographs")
-    say(f"a dataset is made of it by `bioscan5m build {release} DATASET`")
+    skip = " --on-error skip" if 0 < done.photographs < done.specimens else ""  # specimens without a photograph
+    say(f"a dataset is made of it by `bioscan5m build {release} DATASET{skip}`")
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _pair(text: str, example: str) -> tuple[str, str]:
     ours, equal, theirs = text.partition("=")
     if not (ours and equal and theirs):
-        raise ValueError(f"{text!r}: say OURS=THEIRS, such as processid=Code")
+        raise ValueError(f"{text!r} is no pair: write {example}")
     return ours, theirs
 
 
 def _taxa(texts: list[str] | tuple[()]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for text in texts:
-        rank, name = _pair(text)
+        rank, name = _pair(text, "RANK=NAME, such as order=Diptera")
         found[rank].append(name)
     return dict(found)
 

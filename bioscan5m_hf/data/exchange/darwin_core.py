@@ -3,156 +3,229 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from ...errors import ReleaseError
-from .reading import Found
-from .terms import DNA, OCCURRENCE
+from .reading import Found, check_names, checked, known, open_text
+from .terms import DNA, KINGDOM, OCCURRENCE
 
 
 META = "meta.xml"
-LARGEST, PACKED = 100_000_000_000, 2000
-"""Bytes to which a member may unpack, and how many times its own size, where that is more than a megabyte."""
+META_BYTES = 1_000_000
+"""Bytes of a description at the most."""
+
+SMALL, RATIO = 10_000_000, 200
+"""A member that unpacks to more than `SMALL` bytes, and to `RATIO` times its packed size, is no table but a bomb."""
+
+_OURS = {term.uri.rpartition("/")[2]: term.ours for term in (*OCCURRENCE, *DNA) if term.ours}
+_GENE = next(term.uri.rpartition("/")[2] for term in DNA if term.ours == "marker")
 
 
-def read_darwin_core(path: Path) -> Iterator[Found]:
+def read_darwin_core(path: Path, names: Mapping[str, str]) -> Iterator[Found]:
     """Read the occurrences of a Darwin Core archive with their sequences.
 
     Args:
         path: zip, or folder with `meta.xml`.
+        names: our columns → names of terms, where other terms than those of our own archives are meant.
 
     Raises:
-        ReleaseError: it is no archive of occurrences, or its description is not safe to read.
+        ReleaseError: it is no archive of occurrences, lacks a term that was named, or is not safe to read.
+        ValueError: a column is none of ours.
     """
     with _archive(path) as opened:
-        described = _description(opened(META).read(), path)
-        sequences: dict[str, str] = {}
-        by_uri = {term.uri: term.ours for term in (*OCCURRENCE, *DNA) if term.ours}
+        described = _description(opened.meta(), path)
         core, extensions = described[0], described[1:]
+        there = {*core.fields.values(), *core.constant}
+        if missing := [theirs for theirs in check_names(names).values() if theirs not in there]:
+            raise ReleaseError(f"no term {missing[0]!r} among {', '.join(sorted(there))}", file=f"{path}!{META}")
+        sequences: dict[str, tuple[str, str]] = {}
         for file in extensions:
-            places = {place: uri for place, uri in file.fields.items() if by_uri.get(uri) == "dna_barcode"}
-            for _, cells in _cells(opened, file, path):
-                for place in places:
-                    if len(cells) > place:
-                        sequences.setdefault(cells[file.identity], cells[place])
-        for row, cells in _cells(opened, core, path):
-            terms = {uri: cells[place] for place, uri in core.fields.items() if place < len(cells)}
-            values = {by_uri[uri]: text for uri, text in terms.items() if text and by_uri.get(uri)}
-            values.setdefault("processid", cells[core.identity])
-            named = {uri.rpartition("/")[2]: text for uri, text in terms.items()}
-            if named.get("taxonRank", "").lower() == "species" and named.get("scientificName"):
-                values.setdefault("species", named["scientificName"])
-            values.setdefault("taxon", named.get("scientificName", ""))
-            values.setdefault("dna_barcode", sequences.get(cells[core.identity], ""))
-            yield Found(f"{path}!{core.name}", row, {name: text for name, text in values.items() if text})
+            if "dna_barcode" in {_OURS.get(term) for term in file.fields.values()}:
+                for row, (identity, terms) in enumerate(_records(opened, file, path), 1):
+                    yield from _second(sequences, identity, terms, f"{path}!{file.name}", row)
+        for row, (identity, terms) in enumerate(_records(opened, core, path), 1):
+            values = _values(terms, names)
+            barcode, marker = sequences.pop(identity, ("", ""))
+            values = {"processid": identity, "dna_barcode": barcode, "marker": marker} | values
+            yield checked(f"{path}!{core.name}", row, {name: text for name, text in values.items() if text})
+        for identity in sequences:
+            yield Found(f"{path}!{core.name}", None, {"processid": identity}, "a sequence without an occurrence")
+
+
+def _second(
+    sequences: dict[str, tuple[str, str]], identity: str, terms: Mapping[str, str], file: str, row: int
+) -> Iterator[Found]:
+    """Keep a sequence; one more of an occurrence is told."""
+    barcode = next((text for term, text in terms.items() if _OURS.get(term) == "dna_barcode"), "")
+    found = checked(file, row, {"processid": identity, "marker": terms.get(_GENE, "")})
+    if barcode and not found.problem and identity in sequences:
+        found = Found(file, row, found.values, "a second sequence of the occurrence")
+    if found.problem:
+        yield found
+    elif barcode:
+        sequences[identity] = barcode, terms.get(_GENE, "")
+
+
+def _values(terms: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+    values = {_OURS[term]: text for term, text in terms.items() if _OURS.get(term)}
+    rank, name = terms.get("taxonRank", "").lower(), terms.get("scientificName", "")
+    author = terms.get("scientificNameAuthorship", "")
+    name = name.removesuffix(author).strip() if author else name
+    if rank == "species" and name:
+        values["species"] = name
+    if name and rank != KINGDOM[0]:
+        values.setdefault("taxon", name)
+    return values | {ours: terms[theirs] for ours, theirs in names.items() if theirs in terms}
 
 
 @dataclass(frozen=True)
 class _File:
-    """A table of an archive, as `meta.xml` describes it."""
+    """A table of an archive, as `meta.xml` describes it.
+
+    Args:
+        name: file or member.
+        identity: place of the id.
+        fields: place → term, without its namespace.
+        constant: term → the value that all records have.
+        delimiter: between fields.
+        quote: around fields; empty for none.
+        skip: lines before the first record.
+    """
 
     name: str
     identity: int
     fields: dict[int, str]
+    constant: dict[str, str]
     delimiter: str
     quote: str
     skip: int
 
 
 def _description(text: bytes, path: Path) -> list[_File]:
-    if b"<!DOCTYPE" in text.upper() or b"<!ENTITY" in text.upper():
-        raise ReleaseError("declares a document type or entities, which is refused", file=f"{path}!{META}")
+    file = f"{path}!{META}"
+    if not text.isascii() and text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ReleaseError("is UTF-16", file=file, hint="save it in UTF-8")
+    if b"\0" in text or b"<!DOCTYPE" in text.upper() or b"<!ENTITY" in text.upper():
+        raise ReleaseError("declares a document type or entities, which is refused", file=file)
     try:
         root = ElementTree.fromstring(text)  # without entities it can only say what it holds
-    except ElementTree.ParseError as error:
-        raise ReleaseError(f"is no XML: {error}", file=f"{path}!{META}") from error
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
+        raise ReleaseError(f"is no XML: {error}", file=file) from error
     space = root.tag.partition("}")[0] + "}" if root.tag.startswith("{") else ""
     core = root.find(f"{space}core")
     if core is None or not core.get("rowType", "").endswith("/Occurrence"):
-        raise ReleaseError("describes no core of occurrences", file=f"{path}!{META}")
-    return [_described(element, space, path) for element in (core, *root.findall(f"{space}extension"))]
+        raise ReleaseError("describes no core of occurrences", file=file)
+    return [_described(element, space, file) for element in (core, *root.findall(f"{space}extension"))]
 
 
-def _described(element: ElementTree.Element, space: str, path: Path) -> _File:
-    location = element.find(f"{space}files/{space}location")
-    identity = element.find(f"{space}id")
-    identity = element.find(f"{space}coreid") if identity is None else identity
-    if location is None or not location.text or identity is None:
-        raise ReleaseError("a table without location or id", file=f"{path}!{META}")
-    name = location.text.strip()
+def _described(element: ElementTree.Element, space: str, file: str) -> _File:
+    locations = element.findall(f"{space}files/{space}location")
+    identity = element.find(f"{space}{'id' if element.tag == f'{space}core' else 'coreid'}")
+    if len(locations) != 1 or not locations[0].text or identity is None:
+        raise ReleaseError("a table without one location and one id", file=file)
+    name = locations[0].text.strip()
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise ReleaseError(f"the location {name!r} is no plain file name", file=f"{path}!{META}")
+        raise ReleaseError(f"the location {name!r} is no plain file name", file=file)
+    given = [(one, one.get("term", "").rpartition("/")[2]) for one in element.findall(f"{space}field")]
     try:
-        fields = {
-            int(one.attrib["index"]): one.attrib["term"]
-            for one in element.findall(f"{space}field")
-            if "index" in one.attrib
-        }
-        place, skip = int(identity.get("index", "0")), int(element.get("ignoreHeaderLines", "0") or 0)
-    except (KeyError, ValueError) as error:
-        raise ReleaseError(f"an index is no number: {error}", file=f"{path}!{META}") from error
+        fields = {_number(one, "index"): term for one, term in given if "index" in one.attrib}
+        place, skip = _number(identity, "index"), _number(element, "ignoreHeaderLines")
+    except ValueError as error:
+        raise ReleaseError(f"an index is no number: {error}", file=file) from error
+    constant = {term: one.get("default", "") for one, term in given if one.get("default")}
     delimiter = element.get("fieldsTerminatedBy", ",").replace("\\t", "\t") or ","
-    return _File(name, place, fields, delimiter, element.get("fieldsEnclosedBy", '"'), skip)
+    quote = element.get("fieldsEnclosedBy", '"')
+    if len(delimiter) != 1 or len(quote) > 1 or delimiter in "\r\n" or delimiter == quote:
+        raise ReleaseError(f"fields between {delimiter!r} and in {quote!r}: use one character each", file=file)
+    return _File(name, place, fields, constant, delimiter, quote, skip)
 
 
-def _cells(opened: _Opener, file: _File, path: Path) -> Iterator[tuple[int, list[str]]]:
-    with io.TextIOWrapper(opened(file.name), encoding="utf-8-sig", newline="") as stream:
+def _number(element: ElementTree.Element, attribute: str) -> int:
+    number = int(element.get(attribute) or "0")
+    if number < 0:
+        raise ValueError(f"{number} is negative")
+    return number
+
+
+def _records(opened: _Opener, file: _File, path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Give the id and the terms of each record of a table."""
+    place = Path(f"{path}!{file.name}")
+    with open_text(place, opened(file.name)) as lines:
         reader = (
-            csv.reader(stream, delimiter=file.delimiter, quotechar=file.quote)
+            csv.reader(lines, delimiter=file.delimiter, quotechar=file.quote)
             if file.quote
-            else csv.reader(stream, delimiter=file.delimiter, quoting=csv.QUOTE_NONE)
+            else csv.reader(lines, delimiter=file.delimiter, quoting=csv.QUOTE_NONE)
         )
-        for row, cells in enumerate(_decoded(reader, path), 1 - file.skip):
-            if row > 0 and cells:
-                if len(cells) <= file.identity:
-                    raise ReleaseError("a line without its id", file=f"{path}!{file.name}", row=row)
-                yield row, cells
+        try:
+            for line, cells in enumerate(reader, 1 - file.skip):
+                if line > 0 and any(cells):
+                    terms = {term: known(cells[at]) for at, term in file.fields.items() if at < len(cells)}
+                    present = {term: text for term, text in terms.items() if text}
+                    identity = known(cells[file.identity]) if file.identity < len(cells) else ""
+                    yield identity, file.constant | present
+        except csv.Error as error:
+            raise ReleaseError(f"cannot be read as a table: {error}", file=str(place)) from error
 
 
-def _decoded(reader: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
-    try:
-        yield from reader
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ReleaseError(f"cannot be read: {error}", file=str(path), hint="save it in UTF-8") from error
-
-
+@dataclass(frozen=True)
 class _Opener:
-    """Opens a member of an archive, or a file of a folder."""
+    """Opens members of an archive, or files of a folder."""
 
-    def __init__(self, path: Path, archive: ZipFile | None) -> None:
-        self.path, self.archive = path, archive
+    path: Path
+    archive: ZipFile | None = None
 
     def __call__(self, name: str) -> IO[bytes]:
+        file = f"{self.path}!{name}"
         try:
             if self.archive is None:
                 return (self.path / name).open("rb")
-            found = next((one for one in self.archive.infolist() if one.filename.rpartition("/")[2] == name), None)
-            if found is None:
-                raise ReleaseError(f"there is no {name} in it", file=str(self.path))
-            if found.file_size > LARGEST or (
-                found.file_size > 1 << 20 and found.file_size > 2000 * found.compress_size
-            ):
-                raise ReleaseError(f"{name} would unpack to {found.file_size:,} bytes", file=str(self.path))
+            found = self._member(name)
+            if found.file_size > SMALL and found.file_size > RATIO * found.compress_size:
+                raise ReleaseError(f"would unpack {found.compress_size:,} to {found.file_size:,} bytes", file=file)
             return self.archive.open(found)
         except OSError as error:
-            raise ReleaseError(f"there is no {name} in it", file=str(self.path)) from error
+            raise ReleaseError(f"cannot be opened: {error.strerror}", file=file) from error
+        except (RuntimeError, NotImplementedError, BadZipFile) as error:
+            hint = "make a zip of stored or deflated members, without a password"
+            raise ReleaseError(f"cannot be unpacked: {error}", file=file, hint=hint) from error
+
+    def meta(self) -> bytes:
+        """Read the description."""
+        file = f"{self.path}!{META}"
+        try:
+            with self(META) as stream:
+                text = stream.read(META_BYTES + 1)
+        except (BadZipFile, zlib.error, EOFError) as error:
+            raise ReleaseError(f"is damaged: {error}", file=file, hint="fetch it again") from error
+        if len(text) > META_BYTES:
+            raise ReleaseError(f"is larger than {META_BYTES:,} bytes: no description", file=file)
+        return text
+
+    def _member(self, name: str) -> ZipInfo:
+        """Find a member, at the top or in the one folder that some programs put all into."""
+        named = [one for one in self.archive.infolist() if one.filename.rpartition("/")[2] == name]  # type: ignore[union-attr]
+        if len(named) != 1:
+            there = f"several: {', '.join(one.filename for one in named)}" if named else "none"
+            raise ReleaseError(f"one {name} is needed, and there is {there}", file=str(self.path))
+        return named[0]
 
 
 @contextmanager
 def _archive(path: Path) -> Iterator[_Opener]:
     if path.is_dir():
-        yield _Opener(path, None)
+        yield _Opener(path)
         return
     try:
-        with ZipFile(path) as archive:
-            yield _Opener(path, archive)
-    except BadZipFile as error:
+        archive = ZipFile(path)
+    except (BadZipFile, OSError) as error:
         raise ReleaseError(f"is no zip: {error}", file=str(path)) from error
+    with archive:
+        yield _Opener(path, archive)

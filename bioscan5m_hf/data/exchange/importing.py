@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import shutil
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +15,11 @@ import pyarrow as pa
 from ...errors import OutputError, ReleaseError
 from ...partition import partition as partition_of
 from ...splits import BY_NAME, SPLIT_NAMES, chunk
-from ..archives import check_jpeg
+from ..archives import MAX_BYTES, MAX_PIXELS, check_jpeg
 from ..checks import Rejection, violations
 from ..keys import md5_keys
 from ..manifest import write_rejected
-from ..packages import IMAGE_PACKAGES
+from ..packages import IMAGE_PACKAGES, INVENTED
 from ..schema import COLUMN_NAMES, COLUMNS
 from ..writing import PART, PhotographArchives, write_metadata
 from .darwin_core import META, read_darwin_core
@@ -25,11 +27,21 @@ from .reading import FASTA, TABLES, Found, read_fasta, read_table
 from .rows import deepest
 
 
-JPEG = (".jpg", ".jpeg")
-PHOTOGRAPHS = (*JPEG, ".png", ".tif", ".tiff", ".bmp", ".webp")
+JPEGS = (".jpg", ".jpeg")
+PHOTOGRAPHS = (*JPEGS, ".png", ".tif", ".tiff", ".bmp", ".webp")
 REJECTED = "rejected.csv"
 QUALITY = 95
 """Of a JPEG that is made from a photograph in another form."""
+
+UNREADABLE = (OSError, ValueError, ReleaseError, SyntaxError, struct.error, MemoryError)
+"""What Pillow and our own checks raise at files that are no photographs."""
+
+SCHEMA = pa.schema([pa.field(column.name, column.type) for column in COLUMNS])
+TOGETHER = 20_000
+"""Records that are typed and checked at a time: as texts they take some kilobytes each."""
+
+INVENTED_TEXT = "The specimens of this release say that they are invented.\n"
+FASTA_NOTE = "of FASTA headers only the ids are taken over: names come from a table"
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,7 @@ def import_release(
         source: a table (CSV or TSV, also `.gz`; BOLD's BCDM, ours, or any with `columns`), a Darwin Core archive (zip,
             or folder with `meta.xml`), or a folder of photographs, with FASTA files or without.
         release: folder to write; new or empty.
-        columns: our columns → those of the table, where it is of no known form.
+        columns: our columns → those of the table, or terms of the archive, where they are called otherwise.
         photographs: folder of photographs, each called by the processid.
         package: image package that the photographs become.
         split: split of records that say none.
@@ -81,8 +93,9 @@ def import_release(
     folder = Path(photographs) if photographs is not None else source if source.is_dir() else None
     pictures, rejected = _pictures(folder) if folder is not None else ({}, [])
     records, alone = _records(source, columns or {}, pictures)
-    table, more, notes = _typed(records, split, str(source))
-    rejected += more
+    read = _typed(records, split)
+    table, notes = read.table, read.notes
+    rejected += read.rejected
     if not len(table):
         first = f"; the first problem: {rejected[0].reason}" if rejected else ""
         raise ReleaseError(f"no specimen can be taken over{first}", file=str(source))
@@ -96,7 +109,9 @@ def import_release(
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
-        write_metadata(beside, table)
+        write_metadata(beside, table, invented=INVENTED_TEXT if read.invented else "")
+        if read.invented:
+            (beside / INVENTED).write_text(INVENTED_TEXT, encoding="utf-8")
         count = _write_photographs(beside, package, table, pictures, rejected, notes)
         write_rejected(beside / REJECTED, rejected)
         if release.exists():
@@ -122,15 +137,17 @@ def _records(
     """Open the source by what it is."""
     if not source.exists():
         raise ReleaseError("there is no such file or folder", file=str(source))
-    ending = source.with_suffix("").suffix if source.suffix == ".gz" else source.suffix
+    ending = (source.with_suffix("") if source.suffix == ".gz" else source).suffix.lower()
     if (source.is_dir() and (source / META).is_file()) or ending == ".zip":
-        return read_darwin_core(source), []
+        return read_darwin_core(source, columns), []
+    if ending in TABLES and not source.is_dir():
+        return read_table(source, columns), []
+    if columns:
+        raise ValueError("columns are named for tables and Darwin Core archives: FASTA and photographs have none")
     if source.is_dir():
         return _folder(source, pictures)
     if ending in FASTA:
-        return read_fasta(source), []
-    if ending in TABLES:
-        return read_table(source, columns), []
+        return read_fasta(source), [FASTA_NOTE]
     allowed = ", ".join((*TABLES, *FASTA, ".zip"))
     raise ReleaseError(f"unknown kind of file {ending!r}: use one of {allowed}, or a folder", file=str(source))
 
@@ -140,25 +157,25 @@ def _folder(source: Path, pictures: Mapping[str, Path]) -> tuple[Iterator[Found]
     files = sorted(path for path in source.rglob("*") if path.is_file() and path.suffix.lower() in FASTA)
     found = [one for path in files for one in read_fasta(path)]
     if not found and not pictures:
-        raise ReleaseError("a folder without photographs and FASTA files", file=str(source))
+        raise ReleaseError("a folder without photographs, FASTA files and meta.xml", file=str(source))
     named = {one.values.get("processid") for one in found}
-    only = [Found(str(path), 1, {"processid": name}) for name, path in pictures.items() if name not in named]
-    notes = []
+    only = [Found(str(path), None, {"processid": name}) for name, path in pictures.items() if name not in named]
+    notes = [FASTA_NOTE] if found else []
     if only and found:
         notes.append(f"{len(only):,} photographs have no barcode, such as {only[0].values['processid']}")
-    lonely = [name for name in named if name not in pictures]
+    lonely = [name for name in named if name and name not in pictures]
     if lonely and pictures:
-        notes.append(f"{len(lonely):,} barcodes have no photograph, such as {min(map(str, lonely))}")
+        notes.append(f"{len(lonely):,} barcodes have no photograph, such as {min(lonely)}")
     return iter([*found, *only]), notes
 
 
 def _pictures(folder: Path) -> tuple[dict[str, Path], list[Rejection]]:
-    """Find photographs by their stems, JPEGs first; of two with one stem the second is told."""
+    """Find photographs by their stems; of several with one stem the first JPEG is taken, and the others are told."""
     if not folder.is_dir():
         raise ReleaseError("there is no such folder of photographs", file=str(folder))
     found: dict[str, Path] = {}
     rejected = []
-    for path in sorted(folder.rglob("*"), key=lambda path: (path.suffix.lower() not in JPEG, path)):
+    for path in sorted(folder.rglob("*"), key=lambda path: (path.suffix.lower() not in JPEGS, path)):
         if path.is_file() and path.suffix.lower() in PHOTOGRAPHS and not path.name.startswith("."):
             if path.stem in found:
                 reason = f"a second photograph: there is {found[path.stem]}"
@@ -168,36 +185,52 @@ def _pictures(folder: Path) -> tuple[dict[str, Path], list[Rejection]]:
     return found, rejected
 
 
-def _typed(records: Iterable[Found], split: str, source: str) -> tuple[pa.Table, list[Rejection], list[str]]:
-    """Type the records and check them by the rules of the builder."""
-    kept: list[dict[str, object]] = []
-    places: list[Found] = []
+@dataclass(frozen=True)
+class _Read:
+    """What was read: good records in the types of the schema, the others, and what a reader should know."""
+
+    table: pa.Table
+    rejected: list[Rejection]
+    notes: list[str]
+    invented: bool
+
+
+def _typed(records: Iterator[Found], split: str) -> _Read:
+    """Type the records and check them by the rules of the builder, so many at a time."""
     rejected: list[Rejection] = []
-    seen: dict[str, int] = {}
+    seen: dict[str, str] = {}
+    tables = [SCHEMA.empty_table()]
+    invented = False
+    while some := list(itertools.islice(records, TOGETHER)):
+        invented |= any(one.invented for one in some)
+        tables.append(_checked(some, split, seen, rejected))
+    table = pa.concat_tables(tables)
+    without = table["dna_barcode"].null_count
+    notes = [f"{without:,} specimens have no barcode"] if without else []
+    return _Read(table, rejected, notes, invented)
+
+
+def _checked(records: Iterable[Found], split: str, seen: dict[str, str], rejected: list[Rejection]) -> pa.Table:
+    """Give the good ones of some records; remember their ids, and tell the others."""
+    kept: list[dict[str, object]] = []
+    places: list[tuple[str, int | None]] = []
     for one in records:
         values, problem = _convert(one)
         processid = one.values.get("processid")
         if not problem and processid in seen:
-            problem = f"the processid stands in row {seen[processid]} already"
+            problem = f"the processid stands in {seen[processid]} already"
         if problem:
             rejected.append(Rejection(one.file, one.row, processid, problem))
             continue
-        seen[str(processid)] = one.row
+        seen[str(processid)] = f"row {one.row}" if one.row else one.file
         values["split"] = values.get("split") or split
         kept.append(values)
-        places.append(one)
-    fields = [pa.field(column.name, column.type) for column in COLUMNS]
-    table = pa.Table.from_pylist(kept, schema=pa.schema(fields))
-    table = _with_chunks(table)
-    wrong = violations(table, md5_keys(table["processid"].combine_chunks())) if len(table) else {}
+        places.append((one.file, one.row))
+    table = _with_chunks(pa.Table.from_pylist(kept, schema=SCHEMA)).combine_chunks()
+    wrong = violations(table, md5_keys(table["processid"].combine_chunks())) if kept else {}
     for row, reason in wrong.items():
-        rejected.append(Rejection(places[row].file, places[row].row, places[row].values.get("processid"), reason))
-    table = table.take(pa.array([row for row in range(len(table)) if row not in wrong], pa.int64()))
-    notes = []
-    without = table["dna_barcode"].null_count
-    if without:
-        notes.append(f"{without:,} specimens have no barcode")
-    return table, rejected, notes
+        rejected.append(Rejection(*places[row], str(kept[row]["processid"]), reason))
+    return table.take(pa.array([row for row in range(len(kept)) if row not in wrong], pa.int64()))
 
 
 def _convert(one: Found) -> tuple[dict[str, object], str]:
@@ -260,11 +293,11 @@ def _write_photographs(
                 continue
             path = pictures[processid]
             try:
-                data = path.read_bytes()
+                data = _content(path)
                 if not data.startswith(b"\xff\xd8"):
                     data, made = _jpeg(data), made + 1
                 check_jpeg(data, path.name)
-            except (OSError, ValueError, ReleaseError) as error:
+            except UNREADABLE as error:
                 reason = error.message if isinstance(error, ReleaseError) else str(error)
                 rejected.append(Rejection(str(path), None, processid, f"the photograph cannot be read: {reason}"))
                 continue
@@ -275,10 +308,19 @@ def _write_photographs(
     return written
 
 
+def _content(path: Path) -> bytes:
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path.stat().st_size:,} bytes: no photograph")
+    return path.read_bytes()
+
+
 def _jpeg(data: bytes) -> bytes:
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     made = io.BytesIO()
     with Image.open(io.BytesIO(data)) as photograph:
-        photograph.convert("RGB").save(made, "JPEG", quality=QUALITY)
+        width, height = photograph.size
+        if width * height > MAX_PIXELS:
+            raise ValueError(f"{width}×{height} pixels, at most {MAX_PIXELS:,} allowed")
+        ImageOps.exif_transpose(photograph).convert("RGB").save(made, "JPEG", quality=QUALITY)
     return made.getvalue()

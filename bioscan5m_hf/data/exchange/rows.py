@@ -12,6 +12,7 @@ from ...errors import Bioscan5mError
 from ...taxonomy import LABELS, RANKS, is_filler
 from ..schema import COLUMN_NAMES, IMAGE
 from ..sources import Source, choose_config, open_source, read_tables
+from ..statistics.count import is_invented
 
 
 Row = dict[str, Any]
@@ -26,17 +27,24 @@ class Rows:
         source: the opened config.
         splits: what is read of it.
         within: rank → the names that are let in; empty for all.
+        columns: what is read of them.
+        invented: nothing of the dataset is real; each row says so in `invented`.
         left_out: reason → specimens that were not written.
+        changed: what was changed → specimens that were.
     """
 
     source: Source
     splits: Sequence[str]
     within: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    columns: Sequence[str] = COLUMN_NAMES
+    invented: bool = False
     left_out: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[Row]:
         """Give rows as dictionaries; fillers are no names, and stand for None."""
-        columns = [name for name in (*COLUMN_NAMES, IMAGE) if name in self.source.features]
+        wanted = {*self.columns, *self.within}
+        columns = [name for name in (*COLUMN_NAMES, IMAGE) if name in wanted and name in self.source.features]
         for split in self.splits:
             for file in self.source.files[split]:
                 for table in read_tables(str(file), columns):
@@ -50,18 +58,14 @@ class Rows:
 
     def _tidy(self, row: Row) -> Row:
         fillers = {rank: None for rank in RANKS if row.get(rank) and is_filler(row[rank])}
-        return {**dict.fromkeys(COLUMN_NAMES), **row, **fillers}
-
-    def leave_out(self, reason: str) -> None:
-        """Count a specimen that is not written."""
-        self.left_out[reason] += 1
+        return {**dict.fromkeys(COLUMN_NAMES), **row, **fillers, "invented": self.invented}
 
 
 def open_rows(
     dataset: str | Path,
     split: str = "all",
     *,
-    photographs: bool = False,
+    columns: Sequence[str] = COLUMN_NAMES,
     within: Mapping[str, Sequence[str]] | None = None,
     revision: str | None = None,
 ) -> Rows:
@@ -70,7 +74,7 @@ def open_rows(
     Args:
         dataset: dataset folder, Hub id, or name in the prepared cache.
         split: splits, joined by `+`.
-        photographs: these, too.
+        columns: what is wanted of them: columns of the metadata, and `image`.
         within: rank → the names that are let in.
         revision: branch, tag or commit on the Hub.
 
@@ -83,13 +87,14 @@ def open_rows(
     if unknown := [rank for rank in within or () if rank not in LABELS]:
         raise ValueError(f"unknown rank {unknown[0]!r}: use one of {', '.join(LABELS)}")
     try:
-        config = choose_config(dataset, [IMAGE] if photographs else ["processid"], revision)
+        config = choose_config(dataset, columns, revision)
         source = open_source(dataset, config, revision)
     except (DatasetNotFoundError, FileNotFoundError) as error:
         raise Bioscan5mError(
             f"there is no dataset {dataset}: name a folder that `bioscan5m build` made, or a repository on the Hub"
         ) from error
-    return Rows(source, source.choose_splits(split), within or {})
+    invented = bool(is_invented(dataset, revision))
+    return Rows(source, source.choose_splits(split), within or {}, columns, invented)
 
 
 def deepest(row: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -5,21 +5,43 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from ..writing import member
-from .rows import Rows
-from .terms import BCDM, DNA, OCCURRENCE, Term, cell
+from .rows import Row, Rows
+from .terms import BCDM, DNA, OCCURRENCE, Term, cell, multimedia
 
 
-OCCURRENCE_FILE, DNA_FILE, META, EML = "occurrence.txt", "dna.txt", "meta.xml", "eml.xml"
-OCCURRENCE_TYPE = "http://rs.tdwg.org/dwc/terms/Occurrence"
-DNA_TYPE = "http://rs.gbif.org/terms/1.0/DNADerivedData"
+META, EML = "meta.xml", "eml.xml"
 LICENCE = "https://creativecommons.org/licenses/by/3.0/"
-HOLDER = "CBG Photography Group, Centre for Biodiversity Genomics"
+RIGHTS = f"© CBG Photography Group, Centre for Biodiversity Genomics. CC BY 3.0 Unported ({LICENCE})."
+"""Rights in BIOSCAN-5M, by its README."""
+
+CITATION = (
+    "Gharaee et al. 2024: BIOSCAN-5M: A Multimodal Dataset for Insect Biodiversity. Advances in Neural Information "
+    "Processing Systems 37, 36285-36313. doi:10.48550/arXiv.2406.12723"
+)
+INVENTED_RIGHTS = "Everything in this archive is invented; it may be used for anything (CC0), but not as data."
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of an archive.
+
+    Args:
+        file: its name.
+        kind: the `rowType`.
+        terms: its columns; the first is the id.
+    """
+
+    file: str
+    kind: str
+    terms: tuple[Term, ...]
 
 
 def write_bcdm(rows: Rows, stream: IO[str]) -> int:
@@ -28,79 +50,98 @@ def write_bcdm(rows: Rows, stream: IO[str]) -> int:
     written = 0
     for row in rows:
         stream.write(_line(cell(term.value(row)) for term in BCDM))
+        if (row["coord-lat"] is None) != (row["coord-lon"] is None):
+            rows.changed["lose a latitude or longitude that stands alone: BCDM has one column for both"] += 1
         written += 1
     return written
 
 
-def write_darwin_core(rows: Rows, path: Path, *, title: str, invented: bool) -> int:
-    """Write a Darwin Core archive: occurrences, their sequences, what the columns are, and the licence.
+def write_darwin_core(rows: Rows, path: Path, *, title: str, rights: str = "", address: str = "") -> int:
+    """Write a Darwin Core archive: occurrences, their sequences and photographs, what the columns are, and the rights.
 
     Args:
         rows: the specimens.
         path: zip file.
         title: of the dataset.
-        invented: nothing of it is real, and the archive says so.
+        rights: holder and licence; those of BIOSCAN-5M where it is empty.
+        address: of photographs on the web, with `{processid}`, `{split}` and `{chunk}`; empty for no table of them,
+            since it has no use without addresses.
 
     Returns:
         How many occurrences it has.
+
+    Raises:
+        ValueError: the address is none, or names another field.
     """
+    core = Table("occurrence.txt", "http://rs.tdwg.org/dwc/terms/Occurrence", OCCURRENCE)
+    extensions = [Table("dna.txt", "http://rs.gbif.org/terms/1.0/DNADerivedData", DNA)]
+    if address:
+        kind = "http://rs.gbif.org/terms/1.0/Multimedia"
+        extensions.append(Table("multimedia.txt", kind, multimedia(address)))
     written = 0
-    with tempfile.TemporaryFile("w+b") as sequences, ZipFile(path, "w", ZIP_DEFLATED, compresslevel=6) as archive:
-        with archive.open(_deflated(OCCURRENCE_FILE), "w", force_zip64=True) as occurrences:
-            occurrences.write(_line(term.name for term in OCCURRENCE).encode())
+    with ExitStack() as stack:
+        kept = [stack.enter_context(tempfile.TemporaryFile("w+b")) for _ in extensions]
+        archive = stack.enter_context(ZipFile(path, "w", ZIP_DEFLATED, compresslevel=6))
+        with archive.open(_deflated(core.file), "w", force_zip64=True) as occurrences:
+            occurrences.write(_header(core.terms))
             for row in rows:
-                occurrences.write(_line(cell(term.value(row)) for term in OCCURRENCE).encode())
-                if row["dna_barcode"]:
-                    sequences.write(_line(cell(term.value(row)) for term in DNA).encode())
+                occurrences.write(_record(core.terms, row))
+                for table, held in zip(extensions, kept, strict=True):
+                    if row["dna_barcode"] or table.terms is not DNA:
+                        held.write(_record(table.terms, row))
                 written += 1
-        sequences.seek(0)
-        with archive.open(_deflated(DNA_FILE), "w", force_zip64=True) as extension:  # a zip takes one at a time
-            extension.write(_line(term.name for term in DNA).encode())
-            shutil.copyfileobj(sequences, extension, 1 << 20)
-        archive.writestr(_deflated(META), _meta())
-        archive.writestr(_deflated(EML), _eml(title, written, invented))
+        for table, held in zip(extensions, kept, strict=True):
+            held.seek(0)
+            with archive.open(_deflated(table.file), "w", force_zip64=True) as extension:  # a zip takes one at a time
+                extension.write(_header(table.terms))
+                shutil.copyfileobj(held, extension, 1 << 20)
+        archive.writestr(_deflated(META), meta([core, *extensions]))
+        archive.writestr(_deflated(EML), eml(title, written, rows.invented, rights))
     return written
 
 
-def _meta() -> str:
-    core = _fields(OCCURRENCE, OCCURRENCE_FILE, OCCURRENCE_TYPE, "core", "id", OCCURRENCE)
-    extension = _fields(DNA, DNA_FILE, DNA_TYPE, "extension", "coreid", DNA[1:])
+def meta(tables: Sequence[Table]) -> str:
+    """Describe the tables of an archive: the core, then the extensions."""
+    described = "".join(_described(table, "extension" if place else "core") for place, table in enumerate(tables))
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<archive xmlns="http://rs.tdwg.org/dwc/text/" metadata="{EML}">\n{core}{extension}</archive>\n'
+        f'<archive xmlns="http://rs.tdwg.org/dwc/text/" metadata="{EML}">\n{described}</archive>\n'
     )
 
 
-def _fields(
-    columns: Sequence[Term], file: str, kind: str, element: str, identity: str, described: Sequence[Term]
-) -> str:
-    lines = "".join(f'    <field index="{columns.index(term)}" term={quoteattr(term.uri)}/>\n' for term in described)
+def _described(table: Table, element: str) -> str:
+    lines = "".join(
+        f'    <field index="{place}" term={quoteattr(term.uri)}/>\n'
+        for place, term in enumerate(table.terms)
+        if term.uri
+    )
     form = (
         'encoding="UTF-8" fieldsTerminatedBy="\\t" linesTerminatedBy="\\n" fieldsEnclosedBy="" ignoreHeaderLines="1"'
     )
+    identity = "id" if element == "core" else "coreid"
     return (
-        f"  <{element} {form} rowType={quoteattr(kind)}>\n"
-        f"    <files><location>{file}</location></files>\n"
+        f"  <{element} {form} rowType={quoteattr(table.kind)}>\n"
+        f"    <files><location>{table.file}</location></files>\n"
         f'    <{identity} index="0"/>\n{lines}  </{element}>\n'
     )
 
 
-def _eml(title: str, specimens: int, invented: bool) -> str:
-    rights = (
-        "Everything in this archive is invented."
-        if invented
-        else f"© {HOLDER}. Creative Commons Attribution 3.0 Unported ({LICENCE})."
-    )
+def eml(title: str, specimens: int, invented: bool, rights: str = "") -> str:
+    """Describe a dataset in the Ecological Metadata Language 2.2: title, rights, and that it is invented, if so."""
     said = f"{specimens:,} specimens of insects and other arthropods" + (", all of them invented" if invented else "")
+    holder = "nobody: invented" if invented else rights or "Centre for Biodiversity Genomics"
+    party = f"<organizationName>{escape(holder)}</organizationName>"
+    cited = "" if invented or rights else f"    <additionalInfo><para>{escape(CITATION)}</para></additionalInfo>\n"
+    law = INVENTED_RIGHTS if invented else rights or RIGHTS
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<eml:eml xmlns:eml="https://eml.ecoinformatics.org/eml-2.2.0" packageId="bioscan5m-hf"'
-        ' system="bioscan5m-hf">\n'
+        ' system="bioscan5m-hf" scope="system" xml:lang="en">\n'
         f"  <dataset>\n    <title>{escape(title)}{' (INVENTED)' if invented else ''}</title>\n"
-        f"    <creator><organizationName>{escape(HOLDER) if not invented else 'nobody'}</organizationName></creator>\n"
-        f"    <abstract><para>{said}.</para></abstract>\n"
-        f"    <intellectualRights><para>{escape(rights)}</para></intellectualRights>\n"
-        "  </dataset>\n</eml:eml>\n"
+        f"    <creator>{party}</creator>\n    <language>en</language>\n"
+        f"    <abstract><para>{said}.</para></abstract>\n{cited}"
+        f"    <intellectualRights><para>{escape(law)}</para></intellectualRights>\n"
+        f"    <contact>{party}</contact>\n  </dataset>\n</eml:eml>\n"
     )
 
 
@@ -108,6 +149,14 @@ def _deflated(name: str) -> ZipInfo:
     info = member(name)
     info.compress_type = ZIP_DEFLATED
     return info
+
+
+def _header(terms: Sequence[Term]) -> bytes:
+    return _line(term.name for term in terms).encode()
+
+
+def _record(terms: Sequence[Term], row: Row) -> bytes:
+    return _line(cell(term.value(row)) for term in terms).encode()
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -94,7 +94,7 @@ def shorter_side(photograph: Image.Image, pixels: int, *, reduced: bool = False)
     Args:
         photograph: any.
         pixels: of the shorter side, at least 1.
-        reduced: take means of whole pixels first, as far as two thirds of the way: faster, and differs by a step or two.
+        reduced: take means of whole pixels first, as far as two thirds of the way: faster, and not quite equal.
             (The official `original_256` was made by another program: nothing here is equal to it anyway.)
 
     Raises:

@@ -78,17 +78,17 @@ lineages = st.fixed_dictionaries({rank: st.none() | names for rank in RANKS})
 
 @given(lineages)
 def test_no_name_breaks_a_header(lineage):
-    row = {"processid": "A1", "dna_bin": None, **lineage}
+    row = {"processid": "A1-20", "dna_bin": None, **lineage}
     header = sintax(row)
     if header is not None:
         processid, tax, end = header.split(";")
-        assert (processid, end, len(header.splitlines())) == ("A1", "", 1)
+        assert (processid, end, len(header.splitlines())) == ("A1-20", "", 1)
         assert all(one.count(":") == 1 for one in tax.removeprefix("tax=").split(","))
     assert len(qiime2_taxonomy(row).split("\t")) == 2
     assert len(qiime2_taxonomy(row).split("\t")[1].split(";")) == 7
     assert dada2(row) is None or dada2(row).endswith(";")
     assert len((dada2_species(row) or "").splitlines()) < 2
-    assert blast(row).split()[0] == "A1"
+    assert blast(row).split()[0] == "A1-20"
 
 
 def test_open_clip_finds_photograph_and_caption_of_each_key(exported, rows):
@@ -287,7 +287,7 @@ def test_sources_that_cannot_be_read_are_refused(tmp_path, text, name, message):
         (
             '<archive><core rowType="x/Occurrence"><files><location>o.txt</location></files>'
             '<id index="0"/></core></archive>',
-            "there is no o.txt",
+            "one o.txt is needed, and there is none",
         ),
     ],
 )
@@ -337,7 +337,7 @@ def test_photographs_and_fasta_meet_by_name(tmp_path):
 
 def test_an_empty_folder_is_refused_and_a_full_one_is_not_written_into(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ReleaseError, match="without photographs and FASTA files"):
+    with pytest.raises(ReleaseError, match=r"without photographs, FASTA files and meta\.xml"):
         import_release(tmp_path / "empty", tmp_path / "release")
     source = source_table(tmp_path, HEADER + "P1\t\t\tA\t\t\n")
     with pytest.raises(OutputError, match="is not empty"):
