@@ -138,7 +138,7 @@ def make_part(job: Job) -> list[tuple[str, str]]:
             except (ReleaseError, PhotographError) as error:
                 told.append((processid, str(error)))
                 continue
-            pictures = {"original_256": shorter_side(original, SHORTER)}
+            pictures = {"original_256": shorter_side(original, SHORTER, reduced=True)}
             reason = _crop(original, box, job.rule, pictures)
             if reason:
                 told.append((processid, reason))

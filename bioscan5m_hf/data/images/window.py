@@ -86,7 +86,7 @@ def _padded(box: Corners) -> Corners:
     return x0, y0 - more // 2, x1, y1 + more - more // 2
 
 
-def shorter_side(photograph: Image.Image, pixels: int) -> Image.Image:
+def shorter_side(photograph: Image.Image, pixels: int, *, reduced: bool = False) -> Image.Image:
     """Resize a photograph so that its shorter side has so many pixels; the other one is rounded down.
 
     The filter is Pillow's default, bicubic, as in the tool that made `cropped_256`.
@@ -94,6 +94,8 @@ def shorter_side(photograph: Image.Image, pixels: int) -> Image.Image:
     Args:
         photograph: any.
         pixels: of the shorter side, at least 1.
+        reduced: take means of whole pixels first, as far as two thirds of the way: faster, and not quite equal.
+            (The official `original_256` was made by another program: nothing here is equal to it anyway.)
 
     Raises:
         ValueError: fewer than 1 pixel.
@@ -105,6 +107,5 @@ def shorter_side(photograph: Image.Image, pixels: int) -> Image.Image:
     if pixels < 1:
         raise ValueError(f"a shorter side of {pixels} pixels: use 1 or more")
     width, height = photograph.size
-    if width <= height:
-        return photograph.resize((pixels, int(pixels * height / width)))
-    return photograph.resize((int(pixels * width / height), pixels))
+    size = (pixels, int(pixels * height / width)) if width <= height else (int(pixels * width / height), pixels)
+    return photograph.resize(size, reducing_gap=1.5 if reduced else None)
