@@ -175,6 +175,17 @@ def test_one_batch_can_be_learnt_by_heart(folder):
     assert detection_scores(find_boxes(model, processor, examples), boxes)["mean_iou"] > 0.7
 
 
+def test_boxes_found_in_smaller_photographs_are_in_pixels_of_the_originals(finished, folder, tmp_path):
+    model, processor = make_detector(replace(read_debug(folder), architecture={}, model=str(finished)))
+    examples = make_examples(find_photographs(folder), read_boxes(folder / "boxes.tsv"))[:3]
+    for one in examples:
+        one.open()[0].resize((256, 192)).save(tmp_path / f"{one.processid}.png")
+    small = make_examples(find_photographs(tmp_path), read_boxes(folder / "boxes.tsv"))
+    whole, halved = (find_boxes(model, processor, each) for each in (examples, small))
+    assert all(np.allclose(whole[name].corners, halved[name].corners, atol=8) for name in whole)
+    assert max(halved[examples[0].processid].corners) > 256
+
+
 def test_the_published_recipe_is_the_published_one(folder):
     given = yaml.safe_load((ROOT / "training" / "configs" / "croptool.yaml").read_text())
     recipe = DetectionRecipe(images=str(folder), boxes="boxes.tsv", **given | {"output": "croptool"})
