@@ -194,6 +194,15 @@ def test_the_published_recipe_is_the_published_one(folder):
     assert (recipe.learning_rate, recipe.backbone_learning_rate, recipe.weight_decay) == (1e-4, 1e-5, 1e-4)
 
 
+def test_the_small_recipe_builds_a_detector_of_its_size(folder):
+    given = yaml.safe_load((ROOT / "training" / "configs" / "croptool-small.yaml").read_text())
+    model, processor = make_detector(DetectionRecipe(images=str(folder), boxes="boxes.tsv", **given))
+    assert model.config.model_type == "rt_detr"
+    assert sum(each.numel() for each in model.parameters()) < 1_000_000
+    (label,) = inputs(processor, [Image.new("RGB", (1024, 768))], [None])["labels"]
+    assert label["size"].tolist() == [192, 256]
+
+
 def test_only_the_backbone_has_its_own_rate(folder):
     recipe = read_debug(folder)
     model, _ = make_detector(recipe)
