@@ -241,35 +241,36 @@ def find_boxes(
     Args:
         model: of transformers, for the detection of objects.
         processor: of it.
-        examples: the photographs; their boxes are not looked at, but for their shape.
+        examples: the photographs; of their boxes, only the size of the photograph is looked at.
         batch_size: photographs at once; only those of one size share a batch, so that nothing is padded.
         device: of the model.
 
     Returns:
-        processid → box in pixels of the upright photograph, cut to it.
+        processid → box, cut to the photograph; in pixels of the photograph that its known box was drawn in, or of the
+        one at hand, upright, where none is known.
     """
     learns = model.training
     model.eval()
     found: dict[str, Detection] = {}
-    opened = ((one.processid, one.open()[0]) for one in examples)
+    opened = ((one, one.open()[0]) for one in examples)
     for _, group in itertools.groupby(opened, key=lambda pair: pair[1].size):
         while batch := list(itertools.islice(group, batch_size)):
             pictures = [picture for _, picture in batch]
             shown = dict(processor(images=pictures, return_tensors="pt"))
             output = model(**accepted(model, shown, device or torch.device("cpu")))
-            sizes = [(picture.height, picture.width) for picture in pictures]
+            sizes = [(known.height, known.width) for known in (one.box or picture for one, picture in batch)]
             results = processor.post_process_object_detection(output, threshold=0.0, target_sizes=sizes)
-            for (processid, picture), result in zip(batch, results, strict=True):
+            for (one, _), size, result in zip(batch, sizes, results, strict=True):
                 if len(result["scores"]):
-                    found[processid] = _best(result, picture)
+                    found[one.processid] = _best(result, *size)
     model.train(learns)
     return found
 
 
-def _best(result: dict[str, torch.Tensor], picture: Picture) -> Detection:
+def _best(result: dict[str, torch.Tensor], height: int, width: int) -> Detection:
     best = int(result["scores"].argmax())
     x0, y0, x1, y1 = result["boxes"][best].float().tolist()
-    corners = (max(x0, 0.0), max(y0, 0.0), min(x1, float(picture.width)), min(y1, float(picture.height)))
+    corners = (max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height)))
     return Detection(corners, float(result["scores"][best]))
 
 

@@ -175,12 +175,32 @@ def test_one_batch_can_be_learnt_by_heart(folder):
     assert detection_scores(find_boxes(model, processor, examples), boxes)["mean_iou"] > 0.7
 
 
+def test_boxes_found_in_smaller_photographs_are_in_pixels_of_the_originals(finished, folder, tmp_path):
+    model, processor = make_detector(replace(read_debug(folder), architecture={}, model=str(finished)))
+    examples = make_examples(find_photographs(folder), read_boxes(folder / "boxes.tsv"))[:3]
+    for one in examples:
+        one.open()[0].resize((256, 192)).save(tmp_path / f"{one.processid}.png")
+    small = make_examples(find_photographs(tmp_path), read_boxes(folder / "boxes.tsv"))
+    whole, halved = (find_boxes(model, processor, each) for each in (examples, small))
+    assert all(np.allclose(whole[name].corners, halved[name].corners, atol=8) for name in whole)
+    assert max(halved[examples[0].processid].corners) > 256
+
+
 def test_the_published_recipe_is_the_published_one(folder):
     given = yaml.safe_load((ROOT / "training" / "configs" / "croptool.yaml").read_text())
     recipe = DetectionRecipe(images=str(folder), boxes="boxes.tsv", **given | {"output": "croptool"})
     assert recipe == DetectionRecipe(images=str(folder), boxes="boxes.tsv", size=given["size"])
     assert (recipe.model, recipe.steps, recipe.batch_size, recipe.clip) == ("facebook/detr-resnet-50", 6000, 8, 0.1)
     assert (recipe.learning_rate, recipe.backbone_learning_rate, recipe.weight_decay) == (1e-4, 1e-5, 1e-4)
+
+
+def test_the_small_recipe_builds_a_detector_of_its_size(folder):
+    given = yaml.safe_load((ROOT / "training" / "configs" / "croptool-small.yaml").read_text())
+    model, processor = make_detector(DetectionRecipe(images=str(folder), boxes="boxes.tsv", **given))
+    assert model.config.model_type == "rt_detr"
+    assert sum(each.numel() for each in model.parameters()) < 1_000_000
+    (label,) = inputs(processor, [Image.new("RGB", (1024, 768))], [None])["labels"]
+    assert label["size"].tolist() == [192, 256]
 
 
 def test_only_the_backbone_has_its_own_rate(folder):
