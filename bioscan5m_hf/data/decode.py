@@ -1,4 +1,7 @@
-"""Photographs of any size to pixels of one size: libjpeg-turbo through `simplejpeg`, or Pillow where it is missing."""
+"""Photographs of any size to pixels of one size: libjpeg-turbo through `simplejpeg`, or Pillow where it is missing.
+
+They stand upright, as their EXIF data say; sizes and crops are those of the upright photograph.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from .orientation import UPRIGHT, orientation_of, turned
 
 
 try:
@@ -86,7 +91,7 @@ class TurboDecoder:
         self.scratch = np.empty(_SCRATCH, np.uint8)
 
     def __call__(self, data: bytes | memoryview, target: Pixels, place: Place | None = None) -> None:
-        """Decode a JPEG into a target, contiguous, shape (*size, 3); by default as the frame places it.
+        """Decode a JPEG upright into a target, contiguous, shape (*size, 3); by default as the frame places it.
 
         Raises:
             ValueError: the JPEG is broken or far too large.
@@ -100,7 +105,7 @@ class TurboDecoder:
                 raise
             self.scratch = np.empty(height * width * 3, np.uint8)
             pixels = self._decode(data)
-        (place or self.frame.place)(pixels, target)
+        (place or self.frame.place)(_upright(pixels, data), target)
 
     def _decode(self, data: bytes | memoryview) -> Pixels:
         shorter = self.frame.resize
@@ -122,7 +127,7 @@ class PillowDecoder:
         self.frame = frame
 
     def __call__(self, data: bytes | memoryview, target: Pixels, place: Place | None = None) -> None:
-        """Decode a JPEG into a target, shape (*size, 3); by default as the frame places it.
+        """Decode a JPEG upright into a target, shape (*size, 3); by default as the frame places it.
 
         Raises:
             ValueError: the JPEG is broken or far too large.
@@ -139,7 +144,7 @@ class PillowDecoder:
             raise ValueError(str(error)) from error
         if (pixels.height, pixels.width) != new:
             pixels = pixels.resize(new[::-1], Image.Resampling.BICUBIC)
-        (place or self.frame.place)(np.asarray(pixels), target)
+        (place or self.frame.place)(_upright(np.asarray(pixels), data), target)
 
 
 def decoder(frame: Frame) -> TurboDecoder | PillowDecoder:
@@ -153,6 +158,12 @@ def decoder(frame: Frame) -> TurboDecoder | PillowDecoder:
     if type(known) is not kind or known.frame != frame:
         known = _thread.decoder = kind(frame)
     return known
+
+
+def _upright(pixels: Pixels, data: bytes | memoryview) -> Pixels:
+    """Turn a decoded photograph as its file says."""
+    orientation = orientation_of(data)
+    return pixels if orientation == UPRIGHT else np.ascontiguousarray(turned(pixels, orientation))
 
 
 @lru_cache(maxsize=4096)

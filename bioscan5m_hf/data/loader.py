@@ -84,7 +84,7 @@ class ImageBatches(_Base):
             its equal part of the same batches, and a last one that is not full is left out. Any number of processes
             sees the same batches. Every process reads all rows and decodes its own.
         threads: threads that decode; by default as many as there are processors for each worker.
-        on_error: what a photograph that cannot be decoded does: `raise`, or `skip` (said in the log).
+        on_error: what a photograph that cannot be decoded does: `raise`, or, unless `even`, `skip` (said in the log).
 
     Raises:
         ValueError: an unknown split, column, rank, or an impossible number.
@@ -263,10 +263,11 @@ class ImageBatches(_Base):
         if failures:
             processids = table[PROCESSID].take([place for place, _ in failures]).to_pylist()
             if self.on_error == "raise":
+                other = "even batches cannot leave it out" if self.even else "or go on with on_error='skip'"
                 raise ReleaseError(
                     f"the photograph cannot be decoded: {failures[0][1]}",
                     processid=processids[0],
-                    hint="build the dataset again with --check decode, or go on with on_error='skip'",
+                    hint=f"build the dataset again with --check decode --on-error skip; {other}",
                 )
             logger.warning("left out photographs that cannot be decoded: %s", ", ".join(processids))
             good = np.setdiff1d(np.arange(len(rows)), [place for place, _ in failures])

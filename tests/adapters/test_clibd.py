@@ -14,6 +14,8 @@ from bioscan5m_hf.adapters import load_encoder
 from bioscan5m_hf.embedding.checkpoint import CheckpointError
 from bioscan5m_hf.evaluation import evaluate_model
 from bioscan5m_hf.evaluation.encoder import able
+from bioscan5m_hf.evaluation.jobs import choose_jobs
+from bioscan5m_hf.evaluation.tasks import TASKS
 from bioscan5m_hf.models.clibd.export_clibd import save_clibd
 
 
@@ -64,11 +66,44 @@ def test_only_the_towers_that_there_are(tmp_path):
     assert able(load_encoder(str(save_clibd(model, processor, tmp_path / "clibd")))) == ("dna", "image", "image+dna")
 
 
-def test_the_retrieval_task_runs_on_it(folder, dataset, tmp_path):
-    encoder = load_encoder(str(folder))
-    (found,) = evaluate_model(encoder, "cross-modal-retrieval", dataset, tmp_path / "out", cache=tmp_path, queries=40)
-    assert {"species/test, image→dna/top-1 micro", "species/test, text→image/top-5 macro"} <= set(found.scores)
-    assert found.settings["encoder"]["dna_pooling"] == "mean"
+SMALL = {
+    "zero-shot-clustering": {"method": "none"},
+    "robustness": {"queries": 20},
+}
+POSSIBLE = [
+    (task.name, modality)
+    for task in TASKS.values()
+    for modality in task.modalities
+    if task.needs == "embed" and modality in ("dna", "image", "image+dna")
+]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Every task takes the vectors that those before it left."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.parametrize(("task", "modality"), POSSIBLE)
+def test_every_task_that_its_modalities_allow_runs_on_it(folder, dataset, cache, task, modality):
+    settings = {task: SMALL[task]} if task in SMALL else {}
+    given = {"modality": modality, "settings": settings, "cache": cache, "queries": 40}
+    (found,) = evaluate_model(load_encoder(str(folder)), task, dataset, **given)
+    assert (found.task, found.modality) == (task, modality)
+    assert np.isfinite(found.scores[found.main].value)
+    assert found.settings["encoder"]["adapter"] == "CLIBD"
+    if task == "cross-modal-retrieval":
+        assert {"species/test, image→dna/top-1 micro", "species/test, text→image/top-5 macro"} <= set(found.scores)
+        assert found.settings["encoder"]["dna_pooling"] == "mean"
+
+
+def test_these_are_all_that_it_can_do(folder):
+    said = []
+    jobs = choose_jobs("all", None, load_encoder(str(folder)), {}, said.append)
+    assert [(job.task.name, job.modality) for job in jobs] == POSSIBLE
+    assert len(POSSIBLE) >= 12
+    assert len(said) == 1
+    assert "finetune-species" in said[0]  # for classifiers
 
 
 @pytest.mark.parametrize("pair", ["image+text", "dna+text"])

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from folders import write_folder
-from PIL import Image
+from PIL import Image, ImageOps
 from torch.utils.data import DataLoader, IterableDataset
 
 from bioscan5m_hf import ImageBatches, load_specimens
@@ -125,6 +125,62 @@ def test_other_colour_spaces_become_rgb(decoder, mode):
     assert abs(decoded(decoder, data, size=(16, 16)) - expected).max() <= 2
 
 
+def tagged(orientation, width=90, height=60, **further):
+    """Give a JPEG that is to be turned, and its upright pixels."""
+    exif = Image.Exif()
+    exif[0x010E] = "a description stands before the orientation"
+    exif[0x0112] = orientation
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(jpeg(width, height))).save(stream, "JPEG", quality=95, exif=exif, **further)
+    upright = ImageOps.exif_transpose(Image.open(stream))
+    return stream.getvalue(), np.asarray(upright).astype(int)
+
+
+@DECODERS
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photographs_stand_upright_as_their_exif_data_say(decoder, orientation):
+    data, upright = tagged(orientation, icc_profile=bytes(3000), comment="a comment")
+    assert upright.shape == ((60, 90, 3) if orientation < 5 else (90, 60, 3))
+    assert abs(decoded(decoder, data, size=upright.shape[:2]) - upright).max() <= 2
+    assert abs(decoded(decoder, memoryview(data), size=(40, 20)) - centre(upright, 40, 20)).max() <= 2
+    size = tuple(side // 2 for side in upright.shape[:2])
+    small = Image.fromarray(upright.astype(np.uint8)).resize(size[::-1], Image.Resampling.BICUBIC)
+    assert abs(decoded(decoder, data, size=size, resize=30) - np.asarray(small).astype(int)).mean() < 3
+    seen = []
+    decoder(Frame())(data, np.empty((1, 1, 3), np.uint8), lambda pixels, target: seen.append(pixels.shape))
+    assert seen == [upright.shape]  # an augmentation draws its part of the upright photograph
+
+
+def centre(pixels, height, width):
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    return pixels[top : top + height, left : left + width]
+
+
+@DECODERS
+def test_xmp_turns_too_and_what_cannot_be_read_does_not(decoder):
+    plain = jpeg(90, 60)
+    whole = np.asarray(Image.open(io.BytesIO(plain))).astype(int)
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    segment = b"http://ns.adobe.com/xap/1.0/\0" + xmp
+    data = plain[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + plain[2:]
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data)))).astype(int)
+    assert upright.shape == (90, 60, 3)
+    assert abs(decoded(decoder, data, size=(90, 60)) - upright).max() <= 2
+    for torn in (b"", b"II*\0", b"MM\0*\0\0\0\x08\0\x09", b"II*\0\xff\xff\xff\xff", b"no TIFF at all"):
+        segment = b"Exif\0\0" + torn
+        data = plain[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + plain[2:]
+        assert abs(decoded(decoder, data, size=(60, 90)) - whole).max() <= 2
+    data, _ = tagged(9)
+    assert decoded(decoder, data, size=(60, 90)).any()
+
+
+@KINDS
+def test_batches_are_upright(tmp_path, kind):
+    data, upright = tagged(6)
+    (batch,) = kind(folder_of(tmp_path, [data]), split="val", frame=Frame((90, 60)))
+    assert abs(batch["image"][0] - upright).max() <= 2
+
+
 @DECODERS
 def test_bad_photographs_and_bombs_are_refused(decoder, monkeypatch):
     good = jpeg(200, 200)
@@ -152,6 +208,8 @@ def test_a_bad_photograph_is_named_or_left_out(tmp_path, caplog):
     given = {"split": "val", "columns": ["processid"], "label": "order", "batch_size": 4}
     with pytest.raises(ReleaseError, match=r"A-2: the photograph cannot be decoded: .*on_error='skip'"):
         list(ImageBatches(folder, **given))
+    with pytest.raises(ReleaseError, match="--check decode --on-error skip; even batches cannot leave it out"):
+        list(ImageBatches(folder, **given, even=True))
     with caplog.at_level(logging.WARNING):
         batches = list(ImageBatches(folder, **given, on_error="skip"))
     assert ids(batches) == [f"A-{at}" for at in (0, 1, 3, 4, 5, 6, 8)]

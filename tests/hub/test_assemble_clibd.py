@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from PIL import Image
 
 from bioscan5m_hf.errors import OutputError
 from bioscan5m_hf.hub.assemble import assemble
@@ -26,15 +25,20 @@ from clibds import clibd
 
 SOURCE = Path(__file__).resolve().parents[2] / "models" / "clibd-5m"
 RECORD = {"task": "validation", "metric": "mean top-1", "value": 0.25, "data": "val"}
-OUTSIDE = """
+WAYS = {
+    "package": ("import bioscan5m_hf.models", {}),
+    "trust": ("sys.modules['bioscan5m_hf'] = None", {"trust_remote_code": True}),
+}
+FRESH = """
 import json, sys
-sys.modules["bioscan5m_hf"] = None
+{first}
 from transformers import AutoModel, AutoProcessor
 from PIL import Image
-model = AutoModel.from_pretrained(sys.argv[1], trust_remote_code=True).eval()
-processor = AutoProcessor.from_pretrained(sys.argv[1], trust_remote_code=True)
-given = processor(images=[Image.new("RGB", (40, 30), "red")], dna=["ACGTACGTTT"], taxonomy=[{"order": "Diptera"}])
+model = AutoModel.from_pretrained(sys.argv[1], **{options}).eval()
+processor = AutoProcessor.from_pretrained(sys.argv[1], **{options})
+given = processor(images=[Image.new("RGB", (40, 30), "red")], dna=["ACGTACGTTT"], taxonomy=[{{"order": "Diptera"}}])
 output = model(**given)
+print(type(model).__module__)
 print(json.dumps([output.image_embeds.tolist(), output.dna_embeds.tolist(), output.text_embeds.tolist()]))
 """
 
@@ -75,17 +79,19 @@ def test_it_has_card_weights_code_and_tokenizers(repository):
 
 
 def test_a_fresh_process_loads_it_both_ways(repository):
-    from transformers import AutoModel, AutoProcessor
-
-    done = subprocess.run(
-        [sys.executable, "-c", OUTSIDE, str(repository)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    theirs = json.loads(done.stdout.splitlines()[-1])
-    model, processor = AutoModel.from_pretrained(repository).eval(), AutoProcessor.from_pretrained(repository)
-    photo = Image.new("RGB", (40, 30), "red")
-    output = model(**processor(images=[photo], dna=["ACGTACGTTT"], taxonomy=[{"order": "Diptera"}]))
-    assert theirs == [output.image_embeds.tolist(), output.dna_embeds.tolist(), output.text_embeds.tolist()]
+    found, homes = {}, {}
+    for way, (first, options) in WAYS.items():
+        code = FRESH.format(first=first, options=options)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(repository)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (way, done.stderr)
+        homes[way], vectors = done.stdout.splitlines()[-2:]
+        found[way] = json.loads(vectors)
+    assert homes["package"] == "bioscan5m_hf.models.clibd.modeling_clibd"
+    assert homes["trust"].startswith("transformers_modules.")
+    assert found["package"] == found["trust"]
+    assert [len(vectors) for vectors in found["package"]] == [1, 1, 1]
 
 
 def test_the_blocks_of_its_card_run_from_the_hub(repository, hub):

@@ -58,8 +58,8 @@ def test_parity_values_and_gradients(parity):
         assert loss.item() == pytest.approx(case["loss"], rel=1e-5), case["name"]
         for name, expected in case["grad"].items():
             found = embeddings[name].grad
-            assert torch.allclose(found, torch.tensor(expected), rtol=1e-4, atol=1e-6), (case["name"], name)
-        assert scale.grad.item() == pytest.approx(case["grad_logit_scale"], rel=1e-3, abs=1e-6), case["name"]
+            assert torch.allclose(found, torch.tensor(expected), rtol=1e-5, atol=1e-6), (case["name"], name)
+        assert scale.grad.item() == pytest.approx(case["grad_logit_scale"], rel=1e-5, abs=1e-6), case["name"]
 
 
 @pytest.mark.parametrize("raw", [False, True])

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,9 +19,9 @@ from scripts import ROOT, TIMES, load, start, train, weights_of
 from transformers import AutoModel
 
 from bioscan5m_hf.adapters import load_encoder
-from bioscan5m_hf.evaluation import evaluate_model
+from bioscan5m_hf.evaluation import evaluate_model, validation
 from bioscan5m_hf.evaluation.gap import Gap
-from bioscan5m_hf.evaluation.validation import MEAN
+from bioscan5m_hf.evaluation.validation import MEAN, validate
 from bioscan5m_hf.learning.checkpoints import CheckpointError
 from bioscan5m_hf.learning.meter import LossError
 from bioscan5m_hf.learning.recipe import RecipeError
@@ -265,6 +266,30 @@ def test_it_stops_when_the_validation_gets_no_better(dataset, tmp_path):
     again = log_of(made)
     clibd(dataset, tmp_path, epochs=6, learning_rate=1e-9, validation={"patience": 2})
     assert log_of(made) == again
+
+
+@pytest.mark.parametrize(("stated", "epochs", "best"), [("genus/val, image→dna/macro", 3, 0), (None, 4, 3)])
+def test_the_stated_score_decides_when_it_stops_and_what_is_kept(dataset, tmp_path, monkeypatch, stated, epochs, best):
+    genus, measured = "genus/val, image→dna/macro", []
+
+    def worse_at_genera(*given, fits, **how):
+        found = validate(*given, fits=fits, **how)
+        if fits:  # the last one, of the weights that were kept
+            return found
+        measured.append(found.scores)
+        count = len(measured)
+        return replace(found, scores=found.scores | {genus: 0.9 - 0.1 * count, MEAN: 0.1 * count})
+
+    monkeypatch.setattr(validation, "validate", worse_at_genera)
+    chosen = {} if stated is None else {"score": stated}
+    made = clibd(dataset, tmp_path, epochs=4, validation={"patience": 2, **chosen})
+    lines = [line for line in log_of(made) if "validation" in line]
+    assert [line["epoch"] for line in lines] == list(range(1, epochs + 1))
+    assert all(line["validation"] == line[stated or MEAN] for line in lines)
+    assert len({scores[MEAN] for scores in measured}) > 1
+    kept = {each["metric"]: each["value"] for each in json.loads((made / "results.json").read_text())}
+    assert (kept[MEAN], kept[genus]) == pytest.approx((measured[best][MEAN], measured[best][genus]))
+    assert f"The weights are those with the best `{stated or MEAN}`" in (made / "README.md").read_text()
 
 
 @pytest.mark.parametrize("modalities", [["image", "dna"], ["image", "text"], ["dna", "text"]])
