@@ -62,6 +62,7 @@ def main() -> None:
         f"\nCode {code_version()}, {hardware(1)}; "
         "`python benchmarks/real_photographs/measure.py FOLDER --model clibd-demo`."
     )
+    print("\nBoxes found on other photographs are measured in [`boxes.md`](boxes.md).")
 
 
 def ways(photographs: list[Image.Image], model: Path | None) -> Iterator[tuple[str, Any]]:
