@@ -76,12 +76,13 @@ def looked_into(place: Place) -> tuple[Place, dict[str, dict[str, Any]]]:
 
 def _of_open_clip(name: str) -> str:
     """Give the repository of a name and tag of open_clip, such as `ViT-B-16/openai`; others are given back."""
-    architecture, _, tag = name.partition("/")
-    if not tag or Path(name).is_dir():
+    if "/" not in name or Path(name).is_dir():
         return name
+    from ..models.clibd.open_clip_clibd import name_and_tag
     from .images import _library
 
     open_clip = _library("open_clip", "open_clip_torch")
+    architecture, tag = name_and_tag(name, open_clip.list_models())
     if architecture not in open_clip.list_models():
         return name
     repository = open_clip.get_pretrained_cfg(architecture, tag).get("hf_hub", "").rstrip("/")

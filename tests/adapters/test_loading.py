@@ -88,6 +88,7 @@ def test_an_older_revision_can_be_asked_for(hub, repo_id, tmp_path):
 
 def test_names_and_tags_of_open_clip_lead_to_its_repositories(hub, tmp_path):
     assert find("open_clip:ViT-B-32/laion2b_s34b_b79k").source == "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
+    assert find("open_clip:ViT-B/32/laion2b_s34b_b79k").source == "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
     save_clip(tmp_path)
     hub.seed("timm/resnet50_clip.openai", {path.name: path.read_bytes() for path in tmp_path.iterdir()}, "model")
     encoder = load_encoder("open_clip:RN50/openai", device="cpu")

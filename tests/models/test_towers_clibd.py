@@ -16,6 +16,7 @@ from bioscan5m_hf.dna import encode_kmers
 from bioscan5m_hf.models.barcodebert import BarcodeBertConfig, BarcodeBertForMaskedLM, masked_mean
 from bioscan5m_hf.models.barcodebert.export_barcodebert import save_stock
 from bioscan5m_hf.models.clibd.export_clibd import clip_tokenizer, make_processor, name_tokenizer
+from bioscan5m_hf.models.clibd.open_clip_clibd import name_and_tag, open_clip_tower
 from bioscan5m_hf.models.clibd.towers_clibd import CheckpointError, build
 
 
@@ -112,6 +113,25 @@ def test_towers_of_open_clip(tmp_path):
             projected = getattr(model, f"{name}_projection")(theirs)
             expected = torch.nn.functional.normalize(projected, dim=-1)
             torch.testing.assert_close(found[f"{name}_embeds"], expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["ViT-B-32", "ViT-B/32"])
+def test_an_architecture_of_open_clip_may_be_written_with_slashes(monkeypatch, name):
+    assert name_and_tag(f"{name}/openai", open_clip.list_models()) == ("ViT-B-32", "openai")
+    assert name_and_tag(name, open_clip.list_models()) == ("ViT-B-32", "")
+    made = []
+
+    def create(architecture, pretrained, **how):
+        made.append((architecture, pretrained))
+        raise RuntimeError("seen")
+
+    monkeypatch.setattr(open_clip, "create_model", create)
+    with pytest.raises(CheckpointError, match=f"{name}/openai cannot be opened by open_clip: seen"):
+        open_clip_tower(f"open_clip:{name}/openai", "image")
+    assert made == [("ViT-B-32", "openai")]
+    for tagless in (name, f"{name}/none"):
+        with pytest.raises(CheckpointError, match="names no weights, as open_clip:NAME/TAG does: use one of openai"):
+            open_clip_tower(f"open_clip:{tagless}", "image")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -45,7 +46,7 @@ def open_clip_tower(place: str, tower: Literal["image", "text"]) -> tuple[OpenCl
             architecture = _architecture(name)
             whole = open_clip.create_model(name, force_custom_text=True, require_pretrained=True)
         else:
-            architecture, _, tag = name.partition("/")
+            architecture, tag = name_and_tag(name, open_clip.list_models())
             known = open_clip.list_pretrained_tags_by_model(architecture)
             if tag not in known:
                 raise ValueError(
@@ -71,6 +72,27 @@ def open_clip_tower(place: str, tower: Literal["image", "text"]) -> tuple[OpenCl
     )
     state = {f"inner.{key}": value for key, value in inner.state_dict().items()}
     return config, state
+
+
+def name_and_tag(name: str, known: Collection[str]) -> tuple[str, str]:
+    """Split what names a model of open_clip; as there, an architecture may be written with slashes.
+
+    Args:
+        name: `NAME/TAG`, or `NAME`.
+        known: architectures.
+
+    Returns:
+        Architecture and tag; an empty tag where there is none.
+
+    Examples:
+        >>> name_and_tag("ViT-L/14/openai", ["ViT-L-14"]), name_and_tag("ViT-L/14", ["ViT-L-14"])
+        (('ViT-L-14', 'openai'), ('ViT-L-14', ''))
+    """
+    whole = name.replace("/", "-")
+    architecture, slash, tag = name.rpartition("/")
+    if whole in known or not slash:
+        return whole, ""
+    return architecture.replace("/", "-"), tag
 
 
 def check_words(architecture: str) -> None:
