@@ -18,9 +18,9 @@ from records import Bar, Figure
 TITLE = "Cropping and repackaging"
 PHOTOGRAPHS = 200
 WHY = (
-    "more than half of the time is Pillow's bicubic resizing, which the packages of 256 pixels are made by and the limit "
-    "has none of: 2.5 ms for the crop and 4.8 for the photograph, beside 2.4 for decoding and 1.4 for encoding all three. "
-    "Means of 2×2 pixels first halve the latter and are used; decoding at half size (libjpeg's scaling) takes as long. "
+    "more than half of the time is Pillow's bicubic resizing, by which the packages of 256 pixels are made; the limit "
+    "has none: 2.5 ms for the crop, 4.8 for the photograph, beside 2.4 for decoding and 1.4 for encoding all three. "
+    "Means of 2×2 pixels first halve the latter and are used; decoding at half size takes as long. "
     "The crop's would no longer be the official rule's. Beside Pillow with resizing, see the next line"
 )
 BOXES = "BIOSCAN_5M_Insect_bbox.tsv"

@@ -59,7 +59,7 @@ def sintax(row: Row) -> str | None:
         >>> sintax({"processid": "A1", "phylum": "Arthropoda", "order": "Diptera", "species": "Aus bus, 1"})
         'A1;tax=k:Animalia,p:Arthropoda,o:Diptera,s:Aus_bus__1;'
     """
-    if deepest(row) is None:
+    if not any(row.get(rank) for rank in LETTERS):
         return None
     names = {"k": KINGDOM[1]} | {letter: row[rank] for rank, letter in LETTERS.items() if row.get(rank)}
     fields = ",".join(f"{letter}:{_joined(name, ',;:')}" for letter, name in names.items())
@@ -68,7 +68,7 @@ def sintax(row: Row) -> str | None:
 
 def qiime2(row: Row) -> str | None:
     """Head a record for QIIME 2, whose names stand in a table of their own."""
-    return str(row["processid"]) if deepest(row) else None
+    return str(row["processid"]) if any(row.get(rank) for rank in LETTERS) else None
 
 
 def qiime2_taxonomy(row: Row) -> str:

@@ -215,25 +215,29 @@ def _typed(records: Iterator[Found], split: str) -> _Read:
 
 def _checked(records: Iterable[Found], split: str, seen: dict[str, str], rejected: list[Rejection]) -> pa.Table:
     """Give the good ones of some records; remember their ids, and tell the others."""
-    kept: list[dict[str, object]] = []
+    typed: list[dict[str, object]] = []
     places: list[tuple[str, int | None]] = []
     for one in records:
         values, problem = _convert(one)
-        processid = one.values.get("processid")
-        if not problem and processid in seen:
-            problem = f"the processid stands in {seen[processid]} already"
         if problem:
-            rejected.append(Rejection(one.file, one.row, processid, problem))
+            rejected.append(Rejection(one.file, one.row, one.values.get("processid"), problem))
             continue
-        seen[str(processid)] = f"row {one.row}" if one.row else one.file
         values["split"] = values.get("split") or split
-        kept.append(values)
+        typed.append(values)
         places.append((one.file, one.row))
-    table = _with_chunks(pa.Table.from_pylist(kept, schema=SCHEMA)).combine_chunks()
-    wrong = violations(table, md5_keys(table["processid"].combine_chunks())) if kept else {}
-    for row, reason in wrong.items():
-        rejected.append(Rejection(*places[row], str(kept[row]["processid"]), reason))
-    return table.take(pa.array([row for row in range(len(kept)) if row not in wrong], pa.int64()))
+    table = _with_chunks(pa.Table.from_pylist(typed, schema=SCHEMA)).combine_chunks()
+    wrong = violations(table, md5_keys(table["processid"].combine_chunks())) if typed else {}
+    good = []
+    for row, (values, place) in enumerate(zip(typed, places, strict=True)):
+        processid = str(values["processid"])
+        if row not in wrong and processid in seen:
+            wrong[row] = f"the processid stands in {seen[processid]} already"
+        if row in wrong:
+            rejected.append(Rejection(*place, processid, wrong[row]))
+        else:
+            seen[processid] = f"row {place[1]}" if place[1] else place[0]
+            good.append(row)
+    return table.take(pa.array(good, pa.int64()))
 
 
 def _convert(one: Found) -> tuple[dict[str, object], str]:
@@ -251,21 +255,23 @@ def _convert(one: Found) -> tuple[dict[str, object], str]:
             values[column.name] = text
             continue
         try:
-            number = float(text)
-            whole = pa.types.is_integer(column.type)
-            if whole and number != int(number):
-                return {}, f"{column.name} {shown(text)} is no whole number"
-            values[column.name] = int(number) if whole else number
-        except (ValueError, OverflowError):
+            number = pa.scalar(text).cast(pa.float64())
+        except pa.ArrowInvalid:
             return {}, f"{column.name} {shown(text)} is no number"
-        if column.name == "inferred_ranks" and not 0 <= number < 256:
-            return {}, f"inferred_ranks {text!r} is no number from 0 to 255"
+        try:
+            values[column.name] = number.cast(column.type).as_py()
+        except pa.ArrowInvalid:
+            return {}, f"{column.name} {shown(text)} is no whole number from {_range(column.type)}"
     values["dna_barcode"] = str(values["dna_barcode"]).upper() if values.get("dna_barcode") else None
     values.setdefault("inferred_ranks", 0)
     found = deepest(values)
     if found:
         values.setdefault("taxon", found[1])
     return values, ""
+
+
+def _range(kind: pa.DataType) -> str:
+    return "0 to 255" if kind == pa.uint8() else "-2⁶³ to 2⁶³"
 
 
 def _with_splits(table: pa.Table, partition: bool) -> pa.Table:

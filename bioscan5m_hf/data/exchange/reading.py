@@ -25,6 +25,9 @@ TABLES = (".csv", ".tsv", ".txt")
 MARKERS = {"COI-5P", "COI", "COX1", "CO1", "COI5P", "MT-CO1"}
 """Names of the marker that barcodes are of, in upper case."""
 
+R_WORDS = ("NA", "N/A")
+"""What R writes for a missing value; no name, place or number of a specimen is written so."""
+
 LINE = 10_000_000
 """Letters of a line at the most: a longer one is no record, and would fill the memory."""
 
@@ -146,7 +149,7 @@ def _cells(lines: Iterator[str], delimiter: str, path: Path) -> Iterator[list[st
             yield [_unquoted(cell) for cell in line.rstrip("\r\n").split("\t")]
         return
     try:
-        yield from csv.reader(lines, delimiter=delimiter)
+        yield from csv.reader(lines, delimiter=delimiter, strict=True)
     except csv.Error as error:
         raise ReleaseError(f"cannot be read as a table: {error}", file=str(path)) from error
 
@@ -164,7 +167,7 @@ def known(text: str) -> str:
         ('Diptera', '')
     """
     text = text.strip()
-    return "" if text in MISSING_WORDS else text
+    return "" if text in (*MISSING_WORDS, *R_WORDS) else text
 
 
 def checked(file: str, row: int, values: dict[str, str]) -> Found:
@@ -188,6 +191,8 @@ def _columns(header: list[str], names: Mapping[str, str], path: Path) -> dict[st
     there = [name.strip() for name in header]
     given = dict(BCDM_NAMES) | {name: name for name in COLUMN_NAMES}
     wanted: dict[str, int] = {}
+    if twice := [name for name in dict.fromkeys(there) if name and there.count(name) > 1]:
+        raise ReleaseError(f"the column {twice[0]!r} stands twice in the header", file=str(path))
     for place, name in enumerate(there):
         ours = given.get(name) or given.get(name.lower())
         if ours:

@@ -138,7 +138,7 @@ def test_numbers_are_whole_where_they_count(tmp_path):
         write(tmp_path, header + "A-1,ACGT,8605.0,7\nA-2,ACGA,1.5,\nA-3,ACGC,,x\n", "a.csv"), tmp_path / "release"
     )
     assert [one.reason for one in done.rejected] == [
-        "image_measurement_value '1.5' is no whole number",
+        "image_measurement_value '1.5' is no whole number from -2⁶³ to 2⁶³",
         "index_bioscan_1M_insect 'x' is no number",
     ]
 

@@ -345,3 +345,35 @@ def test_an_empty_folder_is_refused_and_a_full_one_is_not_written_into(tmp_path)
     with pytest.raises(ReleaseError, match="no such file or folder"):
         import_release(tmp_path / "none.csv", tmp_path / "release")
     assert not Path(tmp_path / "release").exists()
+
+
+def test_a_good_record_is_not_lost_for_a_bad_one_of_its_id(tmp_path):
+    source = source_table(tmp_path, HEADER + "P1\t\t\tAC!T\t\t\nP2\t\t\tACGT\t\t\nP1\t\t\tACGT\t\t\n")
+    done = import_release(source, tmp_path / "release")
+    assert done.specimens == 2
+    assert [one.row for one in done.rejected] == [1]
+    own = "processid,image_measurement_value,species\nA1,1e30,\nA2,1_0,\nA3,12.5,\nA4,12.0,NA\n"
+    done = import_release(source_table(tmp_path, own, "own.csv"), tmp_path / "own")
+    assert {one.processid: one.reason.partition(" is ")[2] for one in done.rejected} == {
+        "A1": "no whole number from -2⁶³ to 2⁶³",
+        "A2": "no number",
+        "A3": "no whole number from -2⁶³ to 2⁶³",
+    }
+    assert done.specimens == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("processid,species,species\nA1,x,y\n", "the column 'species' stands twice in the header"),
+        ('processid,species\nA1,"Dip"tera\n', "cannot be read as a table"),
+        ('processid,species\nA1,"Aus bus\nA2,Aus cus\n', "cannot be read as a table"),
+    ],
+)
+def test_tables_that_could_be_read_in_two_ways_are_refused(tmp_path, text, message):
+    with pytest.raises(ReleaseError, match=message):
+        import_release(source_table(tmp_path, text, "own.csv"), tmp_path / "release")
+
+
+def test_a_name_at_no_rank_that_a_format_knows_is_no_name(tmp_path):
+    assert sintax({"processid": "A1", "subfamily": "Metopininae"}) is None
