@@ -139,7 +139,7 @@ def finish(run: DetectionRun, scores: dict[str, float], held: int) -> None:
         figures=record_figures(map(asdict, records), name),
     )
     front["tags"] = ["biology", "insects", "biodiversity", "bioscan-5m", "croptool"]
-    start = f"Fine-tuned from `{recipe.model}`" if recipe.model else "Trained from fresh weights"
+    start = f"Fine-tuned from `{public_name(recipe.model)}`" if recipe.model else "Trained from fresh weights"
     card = report.make_card(
         "Crop tool: finds the specimen in a photograph",
         front,

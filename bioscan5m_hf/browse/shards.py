@@ -179,12 +179,11 @@ class Photographs:
         self.expect(split, [place])
         with self._lock:
             coming = self._coming[split, place]
-        try:
-            row = coming.result()[place]
-        except Exception:
+        if problem := coming.exception():
             with self._lock:
                 self._coming.pop((split, place), None)  # it is tried again the next time
-            raise
+            raise problem
+        row = coming.result()[place]
         if row[PROCESSID] != processid:
             raise LostError(
                 f"{processid} is not in row {place:,} of {split} in config {self.shards.source.config!r}, but "
@@ -208,7 +207,7 @@ def thumbnail(data: bytes, side: int = 512) -> bytes:
     """
     from ..data.images.photographs import open_photograph
 
-    picture = open_photograph(data)
+    picture = open_photograph(data, reduced=True)
     picture.thumbnail((side, side))
     made = io.BytesIO()
     picture.save(made, "JPEG", quality=85)

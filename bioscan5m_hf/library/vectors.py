@@ -135,7 +135,7 @@ class Embedder:
             if photograph is None:
                 continue
             try:
-                images.append(open_photograph(photograph))
+                images.append(open_photograph(photograph, reduced=True))
                 places.append(place)
             except PhotographError as error:
                 name = photograph if isinstance(photograph, Path) else "its photograph"

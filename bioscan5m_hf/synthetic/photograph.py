@@ -11,7 +11,7 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-from ..data.images.window import CropRule
+from ..data.images.window import FIVE_MILLION
 from . import winged, wingless
 from .looks import Look
 from .pen import OVERSAMPLING, Pen, oval
@@ -20,8 +20,8 @@ from .rows import HEIGHT, WIDTH
 
 CAPTION = "INVENTED"
 QUALITY = 75
-_RULE = CropRule(turn=False)
-"""Of the official tool; no drawn animal is turned, so that all of them stand upright."""
+FILL = FIVE_MILLION.fill
+"""What lies outside the original, as in official crops."""
 PLANS: Mapping[str, Callable[[Pen, Look], None]] = {
     plan.__name__: plan
     for plan in (
@@ -179,7 +179,9 @@ def _background(number: int, pose: Random) -> Image.Image:
 
 
 def crop_window(box: Box) -> Box:
-    """Give the window that BIOSCAN's tool cuts out: 0.4 of the longer side added to both, then padded to 4:3.
+    """Give the window of an invented crop: 0.4 of the longer side added to both, then padded to 4:3.
+
+    It is wider than the official one by up to two pixels, and no animal is turned; `data.images.window` has that rule.
 
     Args:
         box: tight box of the animal.
@@ -191,7 +193,17 @@ def crop_window(box: Box) -> Box:
         >>> crop_window((100, 100, 200, 150))
         (80, 73, 221, 179)
     """
-    return _RULE.window(box)
+    x0, y0, x1, y1 = box
+    grow = int(0.4 * max(x1 - x0, y1 - y0) / 2)
+    x0, y0, x1, y1 = x0 - grow, y0 - grow, x1 + grow, y1 + grow
+    width, height = x1 - x0, y1 - y0
+    if width * 3 < height * 4:
+        more = height * 4 // 3 - width
+        x0, x1 = x0 - more // 2, x1 + more - more // 2
+    else:
+        more = width * 3 // 4 - height
+        y0, y1 = y0 - more // 2, y1 + more - more // 2
+    return x0, y0, x1 + 1, y1 + 1
 
 
 def caption_box(size: tuple[int, int]) -> Box:
@@ -235,7 +247,7 @@ def packages_of(photograph: Photograph, packages: Iterable[str]) -> dict[str, by
     wanted = set(packages)
     pictures: dict[str, Image.Image] = {}
     if wanted & {"cropped", "cropped_256"}:
-        cut = _RULE.cut(photograph.picture, photograph.box)
+        cut = _cut(photograph.picture, crop_window(photograph.box))
         add_caption(cut)
         pictures["cropped"] = cut
         longer = int(256 * cut.width / cut.height)
@@ -246,6 +258,13 @@ def packages_of(photograph: Photograph, packages: Iterable[str]) -> dict[str, by
         pictures["original_full"] = whole
         pictures["original_256"] = whole.reduce(3, box=(0, 0, 1023, HEIGHT))
     return {name: _jpeg(pictures[name]) for name in PACKAGES if name in wanted}
+
+
+def _cut(picture: Image.Image, window: Box) -> Image.Image:
+    canvas = Image.new("RGB", (window[2] - window[0], window[3] - window[1]), FILL)
+    inside = (max(0, window[0]), max(0, window[1]), min(picture.width, window[2]), min(picture.height, window[3]))
+    canvas.paste(picture.crop(inside), (inside[0] - window[0], inside[1] - window[1]))
+    return canvas
 
 
 def _jpeg(picture: Image.Image) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import ReleaseError
+from ..checks import shown
 from ..manifest import write_text
 
 
@@ -92,7 +93,8 @@ class Box:
             height: of the photograph at hand.
 
         Raises:
-            ValueError: the shapes differ by more than a pixel's worth, so that nobody knows where the box is.
+            ValueError: the shapes differ by more than a pixel's worth, so that nobody knows where the box is, or the
+                photograph that it is of has no size.
 
         Examples:
             >>> Box("P", 1024, 768, 512, 384, 1024, 768).in_photograph(512, 384).corners
@@ -100,13 +102,18 @@ class Box:
         """
         if (width, height) == (self.width, self.height):
             return self
+        if self.width < 1 or self.height < 1:
+            raise ValueError(self.problem)
         across, down = width / self.width, height / self.height
         if abs(across - down) * max(self.width, self.height) > 1.5:
             raise ValueError(
                 f"the box is of a photograph of {self.width}×{self.height} pixels, this one has {width}×{height}: "
                 "another shape"
             )
-        corners = (self.x0 * across, self.y0 * down, self.x1 * across, self.y1 * down)
+        corners = (  # multiplied first, so that an edge of one photograph is an edge of the other
+            *(self.x0 * width / self.width, self.y0 * height / self.height),
+            *(self.x1 * width / self.width, self.y1 * height / self.height),
+        )
         return Box(self.processid, width, height, *corners)
 
 
@@ -142,19 +149,11 @@ def read_boxes(path: str | Path) -> Iterator[Box]:
     path = Path(path)
     if not path.is_file():
         raise ReleaseError("no such table of boxes", file=str(path))
-    seen: dict[str, int] = {}
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-        if missing := [name for name in COLUMNS[:7] if name not in (reader.fieldnames or ())]:
-            there = ", ".join(reader.fieldnames or ()) or "nothing"
-            raise ReleaseError(f"no column {', '.join(missing)}: there is {there}", file=str(path))
-        for row, given in enumerate(reader, 1):
-            processid = (given["processid"] or "").strip()
-            if processid in seen:
-                hint = f"it has one in row {seen[processid]}: leave one of them out"
-                raise ReleaseError("a second box", file=str(path), row=row, processid=processid, hint=hint)
-            seen[processid] = row
-            yield _box(processid, given, path, row)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            yield from _boxes(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE), path)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ReleaseError(f"no table of boxes: {error}", file=str(path)) from error
 
 
 def write_boxes(boxes: Iterable[Box], path: str | Path) -> None:
@@ -176,6 +175,20 @@ def write_boxes(boxes: Iterable[Box], path: str | Path) -> None:
         )
         lines.append("\t".join(map(str, values)))
     write_text(Path(path), "\n".join(lines) + "\n")
+
+
+def _boxes(reader: csv.DictReader[str], path: Path) -> Iterator[Box]:
+    if missing := [name for name in COLUMNS[:7] if name not in (reader.fieldnames or ())]:
+        there = ", ".join(reader.fieldnames or ()) or "nothing"
+        raise ReleaseError(f"no column {', '.join(missing)}: there is {shown(there)[1:-1]}", file=str(path))
+    seen: dict[str, int] = {}
+    for row, given in enumerate(reader, 1):
+        processid = (given["processid"] or "").strip()
+        if processid in seen:
+            hint = f"it has one in row {seen[processid]}: leave one of them out"
+            raise ReleaseError("a second box", file=str(path), row=row, processid=processid, hint=hint)
+        seen[processid] = row
+        yield _box(processid, given, path, row)
 
 
 def _box(processid: str, given: dict[str, str], path: Path, row: int) -> Box:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import functools
 import io
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from ..manifest import write_text
 from ..workers import executor, ordered_map
 from .background import EMPTY, find_specimen
 from .boxes import Box, read_boxes, write_boxes
+from .comments import made_so, make_comment, read_comment
 from .photographs import PhotographError, find_photographs, open_photograph
 from .window import FIVE_MILLION, CropRule, shorter_side
 
@@ -35,8 +35,6 @@ AT_ONCE = 8
 
 SURE = 0.5
 """Score of a detector below which a photograph is listed rather than cropped."""
-
-_MARK = "bioscan5m crop "
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Making:
         short_side: pixels of the crop's shorter side; None as it is cut.
         quality: of the JPEG.
         by: what gives the boxes: `boxes`, `background`, or the name of a detector.
-        sure: score below which the fallback takes a dish for empty.
+        sure: score below which a photograph is listed, where boxes are found.
     """
 
     rule: CropRule = FIVE_MILLION
@@ -109,9 +107,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Done:
-    """A crop that is there: the box it was made by, and whether it was there before."""
+    """A crop that is there: the box it was made by, where it is, and whether it was there before."""
 
     box: Box
+    target: Path
     there: bool = False
 
 
@@ -130,8 +129,9 @@ def crop_folder(
 ) -> Cropped:
     """Crop the photographs of a folder; goes on where it was stopped.
 
-    A crop keeps its place in the folder and its name, as JPEG; its comment says by which box, rule and quality it was
-    made. `boxes.tsv` has the boxes, in pixels of the photograph turned upright, `skipped.csv` what was not cropped.
+    A crop keeps its place in the folder and its name, as JPEG; its comment says of which photograph, and by which box,
+    rule and quality it was made. `boxes.tsv` has the boxes, in pixels of the photograph turned upright, `skipped.csv`
+    what was not cropped; a crop that an earlier run made of such a photograph is removed.
 
     Args:
         folder: of photographs, with folders in it.
@@ -147,25 +147,27 @@ def crop_folder(
 
     Raises:
         ReleaseError: the folder or the table of boxes cannot be read.
-        OutputError: the output is the folder itself, or one of the two lies in the other.
+        OutputError: the output is the folder itself, one of the two lies in the other, or the table of boxes would be
+            written over.
         ValueError: a quality that JPEG does not have.
     """
     from tqdm import tqdm
 
     folder, out = Path(folder), Path(out)
     check_folders(folder, out, quality)
+    if boxes is not None and Path(boxes).resolve() == (out / BOXES).resolve():
+        raise OutputError(f"{boxes} would be written over: copy it to another place first")
     known = None if boxes is None else {box.processid: box for box in read_boxes(boxes)}
     by = "boxes" if known is not None else "background" if detector is None else detector.name
-    making = Making(rule, short_side, quality, by, EMPTY if sure is None or detector else sure)
+    making = Making(rule, short_side, quality, by, sure if sure is not None else SURE if detector else EMPTY)
     sources, skipped = photographs_of(folder)
     places = [Job(source, file, out / Path(file).with_suffix(".jpg")) for file, source in sources.items()]
     jobs: Iterator[Job | Skipped] = iter(places)
     if known is not None:
         jobs = _with_known(places, known)
     elif detector is not None:
-        jobs = _detected(places, detector, SURE if sure is None else sure, making)
-    made: list[Box] = []
-    there = 0
+        jobs = _detected(places, detector, making)
+    made: list[Done] = []
     bar = tqdm(total=len(places), unit=" photographs", disable=None if progress else True)
     with executor(workers) as pool, bar:
         for done in ordered_map(pool, functools.partial(crop, making=making), jobs):
@@ -173,11 +175,11 @@ def crop_folder(
             if isinstance(done, Skipped):
                 skipped.append(done)
             else:
-                made.append(done.box)
-                there += done.there
-    write_boxes(made, out / BOXES)
+                made.append(done)
+    _remove_stale(skipped, out, {done.target for done in made})
+    write_boxes([done.box for done in made], out / BOXES)
     _write_skipped(skipped, out / SKIPPED)
-    return Cropped(made, there, skipped)
+    return Cropped([done.box for done in made], sum(done.there for done in made), skipped)
 
 
 def check_folders(folder: Path, out: Path, quality: int) -> None:
@@ -210,7 +212,9 @@ def photographs_of(folder: Path) -> tuple[dict[str, Path], list[Skipped]]:
     skipped = []
     for path, photograph in find_photographs(folder):
         file = str(path.relative_to(folder))
-        if not photograph:
+        if not file.isprintable():
+            skipped.append(Skipped(ascii(file)[1:-1], "a name that no table can hold: rename it"))
+        elif not photograph:
             skipped.append(Skipped(file, "no photograph by its name"))
         elif path.stem in stems:
             skipped.append(Skipped(file, f"called like {stems[path.stem]}: a specimen has one photograph"))
@@ -232,7 +236,7 @@ def crop(job: Job | Skipped, making: Making) -> Done | Skipped:
     if isinstance(job, Skipped):
         return job
     if earlier := _earlier(job, making):
-        return Done(earlier, there=True)
+        return Done(earlier, job.target, there=True)
     try:
         photograph = open_photograph(job.source)
         box, score = (job.box, job.score) if job.box else _found(photograph, job.source.stem)
@@ -241,13 +245,14 @@ def crop(job: Job | Skipped, making: Making) -> Done | Skipped:
         box = box.in_photograph(*photograph.size)
         if box.problem:
             return Skipped(job.file, box.problem, score)
+        picture = making.rule.cut(photograph, box.corners)
+        if making.short_side:
+            picture = shorter_side(picture, making.short_side)
     except (PhotographError, ValueError) as error:
         return Skipped(job.file, str(error))
-    picture = making.rule.cut(photograph, box.corners)
-    if making.short_side:
-        picture = shorter_side(picture, making.short_side)
-    save_jpeg(picture, job.target, making.quality, _comment(box, score, making))
-    return Done(box)
+    said = {"box": box.corners, "photograph": [box.width, box.height], "score": score and round(score, 4)}
+    save_jpeg(picture, job.target, making.quality, make_comment(job.source, **said, **_settings(making)))
+    return Done(box, job.target)
 
 
 def save_jpeg(picture: Image.Image, target: Path, quality: int, comment: str = "") -> None:
@@ -267,7 +272,7 @@ def _with_known(places: Sequence[Job], known: Mapping[str, Box]) -> Iterator[Job
         yield Skipped(job.file, "no box") if box is None else Job(job.source, job.file, job.target, box)
 
 
-def _detected(places: Sequence[Job], detector: Detector, sure: float, making: Making) -> Iterator[Job | Skipped]:
+def _detected(places: Sequence[Job], detector: Detector, making: Making) -> Iterator[Job | Skipped]:
     """Ask a detector, several photographs at once; what is cropped already is not asked again."""
     for start in range(0, len(places), AT_ONCE):
         opened: list[tuple[Job, Image.Image]] = []
@@ -281,7 +286,7 @@ def _detected(places: Sequence[Job], detector: Detector, sure: float, making: Ma
                 yield Skipped(job.file, str(error))
         findings = detector([photograph for _, photograph in opened]) if opened else []
         for (job, photograph), found in zip(opened, findings, strict=True):
-            if found is None or found.score < sure:
+            if found is None or found.score < making.sure:
                 yield Skipped(job.file, "an empty dish, or not sure enough", found.score if found else None)
             else:
                 box = Box(job.source.stem, *photograph.size, *map(round, found.box))
@@ -295,40 +300,34 @@ def _found(photograph: Image.Image, processid: str) -> tuple[Box | None, float]:
     return Box(processid, *photograph.size, *map(round, found.box)), found.score
 
 
-def _comment(box: Box, score: float | None, making: Making) -> str:
-    said = {
-        **{"box": box.corners, "photograph": [box.width, box.height], "score": score and round(score, 4)},
-        **_settings(making),
-    }
-    return _MARK + json.dumps(said)
-
-
 def _settings(making: Making) -> dict[str, Any]:
-    rule = making.rule
     return {
-        **{"grow": rule.grow, "four_to_three": rule.four_to_three, "turn": rule.turn, "fill": list(rule.fill)},
-        **{"short_side": making.short_side, "quality": making.quality, "by": making.by},
+        **{"made": "crop", "rule": asdict(making.rule), "short_side": making.short_side},
+        **{"quality": making.quality, "by": making.by},
     }
 
 
 def _earlier(job: Job, making: Making) -> Box | None:
     """Give the box of a crop that is there and was made in the same way, of the photograph as it is now."""
-    try:
-        if job.target.stat().st_mtime < job.source.stat().st_mtime:
-            return None
-        with Image.open(job.target) as there:
-            comment = there.info.get("comment", b"").decode()
-        said = json.loads(comment.removeprefix(_MARK)) if comment.startswith(_MARK) else {}
-        box = Box(job.source.stem, *said["photograph"], *said["box"])
-    except (OSError, ValueError, KeyError, TypeError):
+    said = made_so(job.target, job.source, _settings(making))
+    if said is None:
         return None
-    same = all(said.get(name) == value for name, value in _settings(making).items())
-    if job.box is not None and making.by == "boxes":
-        try:
-            same = same and job.box.in_photograph(box.width, box.height).corners == box.corners
-        except ValueError:
-            return None
-    return box if same and (making.by != "background" or (said.get("score") or 0) >= making.sure) else None
+    try:
+        box = Box(job.source.stem, *said["photograph"], *said["box"])
+        if making.by != "boxes":
+            return box if (said["score"] or 0) >= making.sure else None
+        same = job.box is not None and job.box.in_photograph(box.width, box.height).corners == box.corners
+    except (KeyError, TypeError, ValueError):
+        return None
+    return box if same else None
+
+
+def _remove_stale(skipped: Sequence[Skipped], out: Path, made: set[Path]) -> None:
+    """Remove crops of an earlier run whose photographs are not cropped any more."""
+    for one in skipped:
+        target = out / Path(one.file).with_suffix(".jpg")
+        if target not in made and read_comment(target).get("made") == "crop":
+            target.unlink()
 
 
 def _write_skipped(skipped: Sequence[Skipped], path: Path) -> None:

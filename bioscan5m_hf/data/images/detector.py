@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
 
 from ...errors import Bioscan5mError
+from ...provenance import without_folder
 from .background import Finding
 
 
@@ -36,7 +38,7 @@ class Detector:
         except (OSError, ValueError) as error:
             said = " ".join(str(error).split())[:200]
             raise Bioscan5mError(f"{model} cannot be opened as a detector of objects: {said}") from error
-        self.name = model
+        self.name = f"{without_folder(model)}@{self._weights()}"
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.model.to(self.device).eval()
 
@@ -57,6 +59,16 @@ class Detector:
         sizes = [(photograph.height, photograph.width) for photograph in photographs]
         found = self.processor.post_process_object_detection(outputs, threshold=0.0, target_sizes=sizes)
         return [self._best(one, photograph) for one, photograph in zip(found, photographs, strict=True)]
+
+    def _weights(self) -> str:
+        """Tell these weights from others of the same name: 16 hexadecimal digits of their SHA-256."""
+        import torch
+
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()[:16]
 
     def _best(self, found: dict[str, Any], photograph: Image.Image) -> Finding | None:
         if not len(found["scores"]):

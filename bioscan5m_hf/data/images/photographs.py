@@ -24,7 +24,7 @@ FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
 """What is opened, whatever a file is called."""
 
 LARGE = 16_000_000
-"""Pixels above which a JPEG is read at a half, a quarter or an eighth of its size, its shorter side at least 1,024."""
+"""Pixels above which a JPEG may be read at a half, a quarter or an eighth of its size, down to 1,024 on a side."""
 
 _SHORTER = 1024
 _DAMAGES = (
@@ -43,11 +43,12 @@ class PhotographError(Bioscan5mError, ValueError):
     """A photograph cannot be read; the text says why, without the name of the file."""
 
 
-def open_photograph(photograph: Photograph) -> Picture:
+def open_photograph(photograph: Photograph, *, reduced: bool = False) -> Picture:
     """Open a photograph: upright, in RGB, transparent parts white.
 
     Args:
         photograph: a file, or its bytes.
+        reduced: a JPEG of more than `LARGE` pixels is read at a part of its size, for what makes it small anyway.
 
     Raises:
         PhotographError: no image, a damaged one, or one of more pixels than Pillow thinks safe that is no JPEG.
@@ -61,7 +62,7 @@ def open_photograph(photograph: Photograph) -> Picture:
     """
     try:
         data = photograph if isinstance(photograph, bytes) else photograph.read_bytes()
-        return upright(_read(data))
+        return upright(_read(data, reduced))
     except OSError as error:
         if isinstance(photograph, Path) and not photograph.is_file():
             raise PhotographError("there is no such file") from error
@@ -106,14 +107,14 @@ def upright(photograph: Picture) -> Picture:
         raise ValueError(_short(error)) from error
 
 
-def _read(data: bytes) -> Picture:
+def _read(data: bytes, reduced: bool) -> Picture:
     if not data:
         raise OSError("the file is empty")
     limit = Image.MAX_IMAGE_PIXELS
     if data.startswith(_JPEG):
         # Pillow refuses large photographs by their pixels before it can be asked to decode a part of them.
         photograph: Picture = _jpeg(data)
-        if photograph.width * photograph.height > LARGE:
+        if reduced and photograph.width * photograph.height > LARGE:
             shorter = min(photograph.size)
             goal = min(1.0, _SHORTER / shorter)
             photograph.draft("RGB", (int(goal * photograph.width) + 1, int(goal * photograph.height) + 1))

@@ -31,6 +31,9 @@ from .window import FIVE_MILLION, CropRule, shorter_side
 DERIVED = ("cropped", "original_256", "cropped_256")
 SOURCE = "original_full"
 WORK, REJECTED = ".repackage", "repackage-rejected.csv"
+ASKED, JOINING = "asked", "joining"
+"""Files in the working folder: what its parts were made by, and that they are all there and being joined."""
+
 AT_ONCE = 64
 """Photographs of a part: what is lost at most where the work is stopped."""
 
@@ -103,10 +106,11 @@ def repackage(
     from tqdm import tqdm
 
     folder = Path(out or release)
-    _check(folder, quality)
     known = {box.processid: box for box in read_boxes(boxes)}
     work = folder / WORK
-    _begin(work, Path(boxes), rule, quality)
+    asked = digest(hashlib.sha256(Path(boxes).read_bytes()).hexdigest(), asdict(rule), quality, AT_ONCE)
+    _check(folder, quality, asked)
+    _begin(work, asked)
     jobs, rejected = _jobs(Release.open(release), known, work, rule, quality)
     earlier = sum(_report(job).exists() for job in jobs)
     total = sum(len(job.members) for job in jobs)
@@ -114,7 +118,8 @@ def repackage(
     with executor(workers, scheduler) as pool, bar:
         for job, told in zip(jobs, ordered_map(pool, make_part, jobs), strict=True):
             bar.update(len(job.members))
-            rejected += [Rejection(job.archive, None, processid, reason) for processid, reason in told]
+            rejected += [Rejection(Path(job.archive).name, None, processid, reason) for processid, reason in told]
+    write_text(work / JOINING, "")
     counts = {package: _join(folder, package, [job.part for job in jobs]) for package in DERIVED}
     write_rejected(folder / REJECTED, rejected)
     shutil.rmtree(work)
@@ -135,10 +140,10 @@ def make_part(job: Job) -> list[tuple[str, str]]:
         for split, processid, member, box in job.members:
             try:
                 original = open_photograph(read_photograph(reader, f"{Path(job.archive).name}!{processid}", member))
-            except (ReleaseError, PhotographError) as error:
+                pictures = {"original_256": shorter_side(original, SHORTER, reduced=True)}
+            except (ReleaseError, PhotographError, ValueError) as error:
                 told.append((processid, str(error)))
                 continue
-            pictures = {"original_256": shorter_side(original, SHORTER, reduced=True)}
             reason = _crop(original, box, job.rule, pictures)
             if reason:
                 told.append((processid, reason))
@@ -155,32 +160,39 @@ def _crop(original: Image.Image, box: Box | None, rule: CropRule, pictures: dict
         return "no box: not cropped"
     try:
         fitted = box.in_photograph(*original.size)
+        if fitted.problem:
+            return f"{fitted.problem}: not cropped"
+        cropped = rule.cut(original, fitted.corners)
+        small = shorter_side(cropped, SHORTER)
     except ValueError as error:
         return f"{error}: not cropped"
-    if fitted.problem:
-        return f"{fitted.problem}: not cropped"
-    pictures["cropped"] = rule.cut(original, fitted.corners)
-    pictures["cropped_256"] = shorter_side(pictures["cropped"], SHORTER)
+    pictures |= {"cropped": cropped, "cropped_256": small}
     return ""
 
 
-def _check(folder: Path, quality: int) -> None:
+def _check(folder: Path, quality: int, asked: str) -> None:
+    """Refuse a folder that has derived packages, unless this work was stopped while it joined them."""
     if not 1 <= quality <= 95:
         raise ValueError(f"quality {quality}: use 1 to 95")
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / WORK / JOINING).exists() and _asked(folder / WORK) == asked:
+        return
     there = [path.name for package in DERIVED for path in sorted(folder.glob(f"BIOSCAN_5M_{package}[._]*zip"))]
     if there:
         raise OutputError(f"{folder} has {there[0]} already: name another folder with --out, or remove it")
-    folder.mkdir(parents=True, exist_ok=True)
 
 
-def _begin(work: Path, boxes: Path, rule: CropRule, quality: int) -> None:
+def _begin(work: Path, asked: str) -> None:
     """Keep the parts of an earlier run where it was asked the same; begin anew where not."""
-    asked = digest(hashlib.sha256(boxes.read_bytes()).hexdigest(), asdict(rule), quality, AT_ONCE)
-    mark = work / "asked"
-    if not mark.exists() or mark.read_text(encoding="utf-8") != asked:
+    if _asked(work) != asked:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        write_text(mark, asked)
+        write_text(work / ASKED, asked)
+
+
+def _asked(work: Path) -> str:
+    mark = work / ASKED
+    return mark.read_text(encoding="utf-8") if mark.exists() else ""
 
 
 def _jobs(
@@ -197,6 +209,8 @@ def _jobs(
         numbers = members.numbers.tolist()
         for place, processid in enumerate(members.processids.to_pylist()):
             if processid in seen:
+                name = Path(archive.path).name
+                rejected.append(Rejection(name, None, processid, "a second photograph of this specimen"))
                 continue
             seen.add(processid)
             split = SPLIT_NAMES[int(members.split[place])]

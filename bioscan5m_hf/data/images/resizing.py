@@ -6,9 +6,8 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from ..workers import executor, ordered_map
+from .comments import made_so, make_comment
 from .cropping import QUALITY, Skipped, check_folders, photographs_of, save_jpeg
 from .photographs import PhotographError, open_photograph
 from .window import shorter_side
@@ -79,22 +78,12 @@ def resize_folder(
 def _resize(job: tuple[Path, str, Path], short_side: int, quality: int) -> bool | Skipped:
     """Resize one photograph; tell whether it was there before, or why it cannot be."""
     source, file, target = job
-    comment = f"bioscan5m resize, shorter side {short_side}, quality {quality}"
-    if _is_there(source, target, comment):
+    said = {"made": "resize", "short_side": short_side, "quality": quality}
+    if made_so(target, source, said) is not None:
         return True
     try:
-        photograph = open_photograph(source)
-    except PhotographError as error:
+        picture = shorter_side(open_photograph(source), short_side)
+    except (PhotographError, ValueError) as error:
         return Skipped(file, str(error))
-    save_jpeg(shorter_side(photograph, short_side), target, quality, comment)
+    save_jpeg(picture, target, quality, make_comment(source, **said))
     return False
-
-
-def _is_there(source: Path, target: Path, comment: str) -> bool:
-    try:
-        if target.stat().st_mtime < source.stat().st_mtime:
-            return False
-        with Image.open(target) as there:
-            return bool(there.info.get("comment", b"") == comment.encode())
-    except OSError:
-        return False

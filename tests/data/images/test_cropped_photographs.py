@@ -1,21 +1,17 @@
-"""Cropping, resizing and repackaging: the published formulas, any photograph, resumed and told."""
+"""Cropping and resizing: the published rule and formulas, any photograph, resumed and told."""
 
 import csv
-import hashlib
 import io
 import os
-import signal
 import subprocess
 import sys
-import time
-import zipfile
 
-import pyarrow.parquet as pq
 import pytest
+from dishes import BOXES, GROUND, dish, overlap, photographs
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from bioscan5m_hf import splits
-from bioscan5m_hf.data.build import Options, build
 from bioscan5m_hf.data.images import (
     ONE_MILLION,
     Box,
@@ -23,43 +19,11 @@ from bioscan5m_hf.data.images import (
     crop_folder,
     find_specimen,
     read_boxes,
-    repackage,
     resize_folder,
     shorter_side,
     write_boxes,
 )
-from bioscan5m_hf.data.images.repackaging import DERIVED, REJECTED, WORK
 from bioscan5m_hf.errors import OutputError, ReleaseError
-from bioscan5m_hf.synthetic import synthesize
-
-
-BOXES = "BIOSCAN_5M_Insect_bbox.tsv"
-GROUND, BODY = (200, 205, 210), (60, 40, 20)
-
-
-def dish(box=(400, 300, 500, 360), size=(1024, 768)):
-    picture = Image.new("RGB", size, GROUND)
-    if box:
-        picture.paste(BODY, box)
-    return picture
-
-
-@pytest.fixture(scope="module")
-def originals(tmp_path_factory):
-    """An invented release with original photographs and their boxes."""
-    folder = tmp_path_factory.mktemp("originals") / "release"
-    synthesize(folder, specimens=150, seed=3, packages=["original_full", "cropped"], workers=1)
-    for path in folder.glob("BIOSCAN_5M_cropped*"):
-        path.rename(folder.parent / path.name)
-    return folder
-
-
-def photographs(release):
-    found = {}
-    for path in sorted(release.glob("BIOSCAN_5M_original_full*.zip")):
-        with zipfile.ZipFile(path) as archive:
-            found |= {name.rpartition("/")[2][:-4]: archive.read(name) for name in archive.namelist()}
-    return found
 
 
 def test_sizes_of_published_records_follow_from_their_boxes(shared_data):
@@ -84,6 +48,37 @@ def test_a_window_is_four_by_three_around_the_grown_box_and_filled_outside(box):
     x0, y0, _, _ = CropRule().window(box)
     if x0 < 0 or y0 < 0:
         assert crop.getpixel((0, 0)) == (204, 218, 243)
+
+
+def step_by_step(picture, box):
+    """Crop as the published tool does: turn the whole photograph, pad it, then cut."""
+    x0, y0, x1, y1 = box
+    half = (1.4 - 1) * max(x1 - x0, y1 - y0) / 2
+    x0, y0, x1, y1 = int(x0 - half), int(y0 - half), int(x1 + half), int(y1 + half)
+    if y1 - y0 > x1 - x0:
+        x0, y0, x1, y1 = y0, picture.width - x1, y1, picture.width - x0
+        picture = picture.transpose(Image.Transpose.ROTATE_90)
+    width, height = x1 - x0, y1 - y0
+    if height / 3 * 4 > width:
+        more = height / 3 * 4 - width
+        x0, x1 = round(x0 - more / 2), round(x1 + more / 2)
+    elif width / 4 * 3 > height:
+        more = width / 4 * 3 - height
+        y0, y1 = round(y0 - more / 2), round(y1 + more / 2)
+    padded = Image.new("RGB", (picture.width + 4000, picture.height + 4000), (204, 218, 243))
+    padded.paste(picture, (2000, 2000))
+    return padded.crop((x0 + 2000, y0 + 2000, x1 + 2000, y1 + 2000))
+
+
+@given(st.tuples(*[st.integers(0, 180)] * 2), st.tuples(*[st.integers(1, 200)] * 2))
+@settings(max_examples=150, deadline=None)
+def test_crops_are_those_of_the_published_steps_pixel_for_pixel(corner, size):
+    picture = Image.effect_noise((201, 150), 80).convert("RGB")
+    x0, y0 = corner[0], min(corner[1], 148)
+    box = (x0, y0, min(201, x0 + size[0]), min(150, y0 + size[1]))
+    one, other = CropRule().cut(picture, box), step_by_step(picture, box)
+    assert one.size == other.size
+    assert one.tobytes() == other.tobytes()
 
 
 def test_a_tall_box_is_turned_counter_clockwise_and_the_first_tool_did_not():
@@ -159,13 +154,6 @@ def test_the_fallback_finds_drawn_specimens_and_knows_an_empty_dish(originals):
 @pytest.mark.parametrize("size", [(1, 1), (2, 900), (1024, 768), (50, 40)])
 def test_the_fallback_takes_any_size(size):
     assert find_specimen(Image.new("RGB", size, GROUND)) is None
-
-
-def overlap(one, other):
-    x0, y0, x1, y1 = max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])
-    both = max(0, x1 - x0) * max(0, y1 - y0)
-    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return both / (areas - both)
 
 
 @pytest.fixture
@@ -252,9 +240,82 @@ def test_a_detector_of_transformers_gives_the_boxes(folder, tmp_path):
     assert {box.processid for box in done.boxes} >= {"A 1", "grey", "empty"}
     assert all(box.problem is None for box in done.boxes)
     assert crop_folder(folder, tmp_path / "crops", detector=detector, sure=0.0, workers=1).there == len(done.boxes)
-    unsure = crop_folder(folder, tmp_path / "none", detector=detector, sure=1.0, workers=1)
-    assert not unsure.boxes
+    unsure = crop_folder(folder, tmp_path / "crops", detector=detector, sure=1.0, workers=1)
+    assert not unsure.boxes  # an earlier run was content with less
+    assert not list((tmp_path / "crops").rglob("*.jpg"))
+    assert str(tmp_path) not in detector.name
+    other = Detector(str(tmp_path / "detector"), device="cpu").name
+    assert other == detector.name
+    torch.manual_seed(1)
+    YolosForObjectDetection(config).save_pretrained(tmp_path / "detector")
+    assert Detector(str(tmp_path / "detector"), device="cpu").name != other
     assert any(one.score is not None for one in unsure.skipped if "sure enough" in one.reason)
+
+
+def test_large_photographs_are_cropped_from_all_their_pixels(tmp_path):
+    (tmp_path / "in").mkdir()
+    dish((2000, 1500, 3000, 2300), (6000, 4000)).save(tmp_path / "in" / "A.jpg")
+    write_boxes([Box("A", 6000, 4000, 2000, 1500, 3000, 2300)], tmp_path / "known.tsv")
+    done = crop_folder(tmp_path / "in", tmp_path / "out", boxes=tmp_path / "known.tsv", workers=1)
+    assert (done.boxes[0].width, done.boxes[0].height) == (6000, 4000)
+    assert Image.open(tmp_path / "out" / "A.jpg").width == 1600
+
+
+def test_what_is_not_cropped_any_more_keeps_no_crop(folder, tmp_path):
+    box = (400, 300, 500, 360)
+    write_boxes([Box("grey", 1024, 768, *box), Box("rgba", 1024, 768, *box)], tmp_path / "known.tsv")
+    crop_folder(folder, tmp_path / "out", boxes=tmp_path / "known.tsv", workers=1)
+    (tmp_path / "out" / "cmyk.jpg").write_bytes((folder / "cmyk.jpg").read_bytes())  # somebody's own
+    write_boxes([Box("grey", 1024, 768, *box)], tmp_path / "known.tsv")
+    crop_folder(folder, tmp_path / "out", boxes=tmp_path / "known.tsv", workers=1)
+    assert {path.name for path in (tmp_path / "out").glob("*.jpg")} == {"grey.jpg", "cmyk.jpg"}
+
+
+def test_a_photograph_that_was_replaced_by_an_older_file_is_cropped_anew(folder, tmp_path):
+    crop_folder(folder, tmp_path / "out", workers=1)
+    dish((100, 100, 300, 200)).save(folder / "cmyk.jpg")
+    os.utime(folder / "cmyk.jpg", (1, 1))
+    again = crop_folder(folder, tmp_path / "out", workers=1)
+    assert overlap(next(one.corners for one in again.boxes if one.processid == "cmyk"), (100, 100, 300, 200)) > 0.9
+
+
+def test_boxes_that_make_no_sense_end_no_run(folder, tmp_path):
+    lines = ["\t".join(("processid", "width_original", "height_original", "x0", "y0", "x1", "y1"))]
+    lines += ["grey\t0\t0\t1\t1\t5\t5", "rgba\t1024\t768\t400\t300\t500\t360"]
+    (tmp_path / "known.tsv").write_text("\n".join(lines) + "\n")
+    done = crop_folder(folder, tmp_path / "out", boxes=tmp_path / "known.tsv", workers=1)
+    assert [box.processid for box in done.boxes] == ["rgba"]
+    assert {one.file: one.reason for one in done.skipped}["grey.png"] == "the photograph is said to be 0×0 pixels"
+    (tmp_path / "one line.json").write_text("x" * 200_000)
+    with pytest.raises(ReleaseError, match=r"no table of boxes|no column processid"):
+        crop_folder(folder, tmp_path / "out", boxes=tmp_path / "one line.json", workers=1)
+
+
+@pytest.mark.parametrize(("size", "smaller"), [((1280, 960), (664, 498)), ((4032, 3024), (341, 256))])
+def test_a_box_of_the_whole_photograph_stays_one_at_any_size(size, smaller):
+    assert Box("A", *size, 0, 0, *size).in_photograph(*smaller).problem is None
+
+
+def test_a_photograph_that_no_jpeg_can_hold_is_listed(tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (10, 3000)).save(tmp_path / "in" / "hair.png")
+    dish().save(tmp_path / "in" / "last.jpg")
+    done = resize_folder(tmp_path / "in", tmp_path / "out", workers=1)
+    assert done.photographs == 1
+    assert "a JPEG has at most 65,500 on a side" in done.skipped[0].reason
+
+
+def test_the_table_that_was_given_is_not_written_over_and_names_that_cannot_be_written_are_listed(folder, tmp_path):
+    crop_folder(folder, tmp_path / "out", workers=1)
+    before = (tmp_path / "out" / "boxes.tsv").read_text()
+    with pytest.raises(OutputError, match="would be written over"):
+        crop_folder(folder, tmp_path / "out", boxes=tmp_path / "out" / "boxes.tsv")
+    assert (tmp_path / "out" / "boxes.tsv").read_text() == before
+    dish().save(folder / "tab\t.jpg")
+    (folder / os.fsdecode(b"\xe9.jpg")).write_bytes((folder / "cmyk.jpg").read_bytes())
+    done = crop_folder(folder, tmp_path / "out", workers=1)
+    assert sum(one.reason.startswith("a name that no table can hold") for one in done.skipped) == 2
+    assert list(read_boxes(tmp_path / "out" / "boxes.tsv")) == done.boxes
 
 
 def test_photographs_are_never_written_over(folder, tmp_path):
@@ -285,102 +346,3 @@ def test_the_command_says_what_it_did(folder, tmp_path):
     both = subprocess.run([*command, "--boxes", "a", "--detector", "b"], capture_output=True, text=True, check=False)
     assert both.returncode == 1
     assert "give one of them" in both.stderr
-
-
-def test_the_derived_packages_are_official_ones(originals, tmp_path):
-    done = repackage(originals, originals / BOXES, tmp_path / "new", workers=1)
-    assert done.photographs == dict.fromkeys(DERIVED, 150)
-    assert done.rejected == []
-    (tmp_path / "new" / "BIOSCAN_5M_Insect_Dataset_metadata_MultiTypes.zip").write_bytes(
-        (originals / "BIOSCAN_5M_Insect_Dataset_metadata_MultiTypes.zip").read_bytes()
-    )
-    build(tmp_path / "new", tmp_path / "dataset", options=Options(workers=1, decode=True))
-    boxes = {box.processid: box for box in read_boxes(originals / BOXES)}
-    for package in DERIVED:
-        rows = pq.ParquetDataset(tmp_path / "dataset" / package, partitioning=None).read().to_pylist()
-        assert len(rows) == 150
-        for row in rows[:10]:
-            picture = Image.open(io.BytesIO(row["image"]["bytes"]))
-            cut = CropRule().cut(Image.new("RGB", (1024, 768)), boxes[row["processid"]].corners)
-            wanted = {"cropped": cut, "cropped_256": shorter_side(cut, 256)}.get(package, Image.new("L", (341, 256)))
-            assert picture.size == wanted.size
-
-
-def test_what_was_cut_is_what_the_release_has_where_nothing_is_turned(originals, tmp_path):
-    done = repackage(originals, originals / BOXES, tmp_path / "new", rule=CropRule(turn=False), workers=1)
-    assert not done.rejected
-    ours, theirs = (zipped(folder) for folder in (tmp_path / "new", originals.parent))
-    for name in list(ours)[:20]:
-        one, other = (Image.open(io.BytesIO(found[name])).convert("L") for found in (ours, theirs))
-        assert one.size == other.size
-        middle = (one.width // 2, one.height // 2)
-        assert abs(one.getpixel(middle) - other.getpixel(middle)) < 40
-
-
-def zipped(folder):
-    found = {}
-    for path in sorted(folder.glob("BIOSCAN_5M_cropped.0*.zip")):
-        with zipfile.ZipFile(path) as archive:
-            found |= {name: archive.read(name) for name in archive.namelist()}
-    return found
-
-
-def test_two_workers_give_the_same_bytes_as_one(originals, tmp_path):
-    for workers in (1, 2):
-        repackage(originals, originals / BOXES, tmp_path / str(workers), workers=workers)
-    one, two = (
-        {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in (tmp_path / name).iterdir()}
-        for name in "12"
-    )
-    assert one == two
-
-
-def test_a_photograph_without_a_good_box_is_told_and_in_the_uncropped_package(originals, tmp_path):
-    boxes = list(read_boxes(originals / BOXES))
-    wrong = Box(boxes[1].processid, 1024, 768, 5, 5, 5, 9)
-    write_boxes([wrong, *boxes[2:]], tmp_path / "boxes.tsv")
-    done = repackage(originals, tmp_path / "boxes.tsv", tmp_path / "new", workers=1)
-    assert done.photographs == {"cropped": 148, "original_256": 150, "cropped_256": 148}
-    assert {one.processid: one.reason for one in done.rejected} == {
-        boxes[0].processid: "no box: not cropped",
-        boxes[1].processid: "the box has no area: not cropped",
-    }
-    assert boxes[0].processid in (tmp_path / "new" / REJECTED).read_text()
-    with pytest.raises(OutputError, match="has BIOSCAN_5M_"):
-        repackage(originals, originals / BOXES, tmp_path / "new")
-
-
-def test_work_that_was_killed_goes_on(originals, tmp_path):
-    out = tmp_path / "new"
-    command = [
-        sys.executable,
-        "-m",
-        "bioscan5m_hf.cli",
-        "repackage",
-        str(originals),
-        "--boxes",
-        str(originals / BOXES),
-    ]
-    process = subprocess.Popen([*command, "--out", str(out), "--workers", "1"], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not list((out / WORK).glob("*.json")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    if (out / WORK).exists():  # else it was faster than the signal
-        assert not list(out.glob("*.zip"))
-        assert repackage(originals, originals / BOXES, out, workers=1).earlier >= 1
-    repackage(originals, originals / BOXES, tmp_path / "whole", workers=1)
-    for path in (tmp_path / "whole").glob("*.zip"):
-        assert path.read_bytes() == (out / path.name).read_bytes()
-    assert {path.name for path in out.iterdir()} == {path.name for path in (tmp_path / "whole").iterdir()}
-
-
-def test_addresses_in_the_zips_have_their_chunks(originals, tmp_path):
-    repackage(originals, originals / BOXES, tmp_path / "new", workers=1)
-    for path in (tmp_path / "new").glob("*.zip"):
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                package, split, *_, file = info.filename.split("/")[2:]
-                assert info.filename == splits.image_path(package, split, file[:-4])
-                assert info.compress_type == zipfile.ZIP_STORED

@@ -1,0 +1,48 @@
+"""What is said in the comment of a JPEG that was made here: of which photograph, and how; so that work goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+
+MARK = "bioscan5m "
+
+
+def make_comment(source: Path, **said: Any) -> str:  # noqa: ANN401
+    """Write what is said: size and date of the photograph, and how it was treated.
+
+    Args:
+        source: the photograph.
+        said: what JSON can hold.
+    """
+    return MARK + json.dumps({"source": _identity(source), **said})
+
+
+def read_comment(target: Path) -> dict[str, Any]:
+    """Read what a JPEG says; nothing where it is not there, cannot be read, or was not made here."""
+    try:
+        with Image.open(target) as there:
+            comment = there.info.get("comment", b"").decode()
+        said = json.loads(comment.removeprefix(MARK)) if comment.startswith(MARK) else {}
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def made_so(target: Path, source: Path, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give what a JPEG says, if it was made of the photograph as it is now, and as is wanted; else None."""
+    said = read_comment(target)
+    if not said or said.get("source") != _identity(source):
+        return None
+    same = all(said.get(name) == value for name, value in json.loads(json.dumps(dict(wanted))).items())
+    return said if same else None
+
+
+def _identity(source: Path) -> list[int]:
+    about = source.stat()
+    return [about.st_size, about.st_mtime_ns]
