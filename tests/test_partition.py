@@ -3,6 +3,7 @@
 import collections
 import csv
 import gzip
+import itertools
 import subprocess
 import sys
 import zipfile
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from bioscan5m_hf.data.splitting import split_table
 from bioscan5m_hf.errors import OutputError, ReleaseError
 from bioscan5m_hf.partition import is_placeholder, partition, presence, species_in_two, species_without_keys
+from bioscan5m_hf.partition.placeholders import encode
 from bioscan5m_hf.partition.selector import TEST, VAL, choose
 from bioscan5m_hf.splits import METASPLITS
 
@@ -134,6 +136,59 @@ def test_any_kind_of_table_goes_in_and_comes_out(tmp_path, ending):
     assert {row["remarks"] for row in rows} == {'a "b", c\nd'}
     assert list(rows[0]) == [*HEADER, "remarks", "split", "chunk"]
     assert [row["processid"] for row in rows] == [row[0] for row in ROWS]
+
+
+@pytest.mark.parametrize("remarks", [['say "x', "plain", 'y"'], ['"', "", 'a ""b'], ['"all"'] * 3])
+def test_a_quote_in_a_tsv_is_a_letter_and_swallows_no_row(tmp_path, remarks):
+    lines = ["\t".join([*row, remark]) for row, remark in zip(ROWS, itertools.cycle(remarks), strict=False)]
+    text = "\n".join(["\t".join([*HEADER, "remarks"]), *lines]) + "\n"
+    (tmp_path / "in.tsv").write_text(text)
+    done = split_table(tmp_path / "in.tsv", tmp_path / "out.tsv")
+    assert sum(counts[0] for counts in done.counts.values()) == len(ROWS)
+    written = [line.rsplit("\t", 2)[0] for line in (tmp_path / "out.tsv").read_text().splitlines()]
+    assert "\n".join(written) + "\n" == text
+
+
+def test_a_tsv_whose_rows_are_of_different_lengths_is_refused_where_quotes_would_join_them(tmp_path):
+    rows = ["\t".join([*row, "-"]) for row in ROWS]
+    rows[1] += "\tone cell more"
+    rows[3], rows[6] = rows[3].replace("\t-", '\t"-'), rows[6].replace("\t-", '\t-"')
+    (tmp_path / "in.tsv").write_text("\n".join(["\t".join([*HEADER, "remarks"]), *rows]))
+    with pytest.raises(ReleaseError, match=r"in\.tsv: cannot be read as a table"):
+        split_table(tmp_path / "in.tsv", tmp_path / "out.tsv")
+
+
+def test_a_column_that_is_no_text_is_written_to_parquet_only(tmp_path):
+    columns = dict(zip(HEADER, map(list, zip(*ROWS, strict=True)), strict=True))
+    pq.write_table(
+        pa.table({**columns, "sizes": [[1, 2]] * len(ROWS), "area": [1.5] * len(ROWS)}), tmp_path / "in.parquet"
+    )
+    with pytest.raises(OutputError, match=r"column sizes of type list<.*> is no text: write a \.parquet"):
+        split_table(tmp_path / "in.parquet", tmp_path / "out.csv")
+    split_table(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.parquet", "out.parquet"]
+
+
+def test_barcodes_that_differ_by_n_at_their_ends_leak_as_one(tmp_path):
+    barcodes = ["NNACGT", "ACGTN", "CCGT"]
+    rows = [
+        ["P1", "Aus", "Aus bus", barcodes[0]],
+        ["P2", "Dus", "Dus sp. 1", barcodes[1]],
+        ["P3", "", "", barcodes[2]],
+    ]
+    done = split_table(table(tmp_path / "in.csv", rows), tmp_path / "out.csv")
+    assert done.leaks == ["1 of 2 barcodes in several splits: train–other_heldout 1"]
+    assert [counts[1] for counts in done.counts.values()] == [1, 1, 1]
+
+
+def test_arrays_of_more_letters_than_one_string_array_holds_are_joined_as_numbers():
+    block = pa.array(["A" * (1 << 20)] * 1024)  # a chunk of 1 GiB, all of it the same memory
+    barcodes = pa.chunked_array([block] * 3)
+    with pytest.raises(pa.ArrowInvalid):
+        barcodes.combine_chunks()
+    coded = encode(barcodes)
+    assert len(coded) == len(barcodes) == 3072
+    assert len(coded.dictionary) == 1
 
 
 def test_columns_of_ones_own_are_named_by_flags(tmp_path):

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pv
-import pyarrow.parquet as pq
 
 from ..errors import OutputError, ReleaseError
 from ..partition import partition, presence, species_in_two, species_without_keys
 from ..splits import SPLIT_NAMES, chunk
-from .keys import text_keys
+from .delimited import ending, read_table, write_table
+from .keys import Keys, text_keys
 from .selection import BARCODE, PROCESSID
 from .verify.overlaps import shared_barcodes
 
 
 NEEDED = (PROCESSID, "genus", "species", BARCODE)
-DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 WORDS = ("no_data", "not_classified")
 """Words of BIOSCAN-1M for a missing value."""
 
@@ -76,8 +73,8 @@ def split_table(
     source, out = Path(source), Path(out)
     if out.exists() and source.exists() and out.samefile(source):
         raise OutputError(f"{out} is the table itself: name another file, so that nothing is lost")
-    _ending(out)
-    table = _read(source)
+    ending(out)
+    table = read_table(source)
     names = {name: (columns or {}).get(name, name) for name in NEEDED}
     if missing := [theirs for theirs in names.values() if theirs not in table.column_names]:
         there = ", ".join(table.column_names)
@@ -91,13 +88,15 @@ def split_table(
         column = pa.array(values, pa.string())
         at = table.column_names.index(name) if name in table.column_names else None
         table = table.append_column(name, column) if at is None else table.set_column(at, name, column)
-    _write(table, out)
+    write_table(table, out)
     return _told(species, barcodes, splits)
 
 
 def _told(species: pa.ChunkedArray, barcodes: pa.ChunkedArray, splits: Sequence[str]) -> Splitting:
     codes = np.array([SPLIT_NAMES.index(split) for split in splits], np.uint8)
-    overlap = shared_barcodes(text_keys(barcodes.combine_chunks()), codes)
+    overlap = shared_barcodes(_keys(barcodes.chunks), codes)
+    trimmed = (pc.utf8_trim(part, "Nn") for part in barcodes.chunks)  # as the partition tells equal ones
+    leaking = shared_barcodes(_keys(trimmed), codes)
     names, present = presence(species, splits)
     counts = {}
     for code, split in enumerate(SPLIT_NAMES):
@@ -105,7 +104,7 @@ def _told(species: pa.ChunkedArray, barcodes: pa.ChunkedArray, splits: Sequence[
         if rows:
             counts[split] = (rows, overlap.of(code), int(present[split].sum()))
     leaks = [str(leak) for leak in (*species_in_two(names, present), *species_without_keys(names, present))]
-    leaks += [f"{overlap}"] if overlap.shared else []
+    leaks += [f"{leaking}"] if leaking.shared else []
     notes = []
     if not len(names):
         notes.append("no specimen has a species: all of them are pretrain")
@@ -119,11 +118,15 @@ def _told(species: pa.ChunkedArray, barcodes: pa.ChunkedArray, splits: Sequence[
     return Splitting(counts, leaks, notes)
 
 
+def _keys(chunks: Iterable[pa.Array]) -> Keys:
+    return np.concatenate([np.empty((0, 2), np.uint64), *map(text_keys, chunks)])
+
+
 def _known(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Give texts, with null for the empty ones and for words that say nothing."""
-    texts = column.cast(pa.string())
-    nothing = pc.is_in(texts, value_set=pa.array(["", *WORDS]))
-    return pc.if_else(nothing, pa.scalar(None, pa.string()), texts)
+    texts = column.cast(pa.large_string())  # the barcodes of the whole dataset are more than a string array holds
+    nothing = pc.is_in(texts, value_set=pa.array(["", *WORDS], texts.type))
+    return pc.if_else(nothing, pa.scalar(None, texts.type), texts) if pc.any(nothing).as_py() else texts
 
 
 def _check_ids(ids: pa.ChunkedArray, source: Path) -> None:
@@ -135,50 +138,6 @@ def _check_ids(ids: pa.ChunkedArray, source: Path) -> None:
             hint = f"it stands in row {first[processid]} already: a specimen counts once"
             raise ReleaseError("a processid stands twice", file=str(source), row=row, processid=processid, hint=hint)
         first[processid] = row
-
-
-def _ending(path: Path) -> str:
-    ending = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    if ending not in (*DELIMITERS, ".parquet") or (path.suffix == ".gz" and ending == ".parquet"):
-        allowed = ", ".join((*DELIMITERS, ".parquet"))
-        raise OutputError(f"{path}: unknown kind of table {path.suffix!r}: use one of {allowed}")
-    return ending
-
-
-def _read(path: Path) -> pa.Table:
-    """Read a table, all columns as the texts that stand there."""
-    ending = _ending(path)
-    if not path.is_file():
-        raise ReleaseError("no such table", file=str(path))
-    try:
-        if ending == ".parquet":
-            return pq.read_table(path, partitioning=None)
-        parse = pv.ParseOptions(delimiter=DELIMITERS[ending], newlines_in_values=True)
-        with pa.input_stream(path) as stream:
-            header = pv.open_csv(stream, parse_options=parse).schema.names
-        if len(set(header)) < len(header):
-            raise ReleaseError(f"a column stands twice in {', '.join(header)}", file=str(path))
-        convert = pv.ConvertOptions(column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False)
-        with pa.input_stream(path) as stream:
-            return pv.read_csv(stream, parse_options=parse, convert_options=convert)
-    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
-        raise ReleaseError(f"cannot be read as a table: {str(error).splitlines()[0]}", file=str(path)) from error
-
-
-def _write(table: pa.Table, out: Path) -> None:
-    ending = _ending(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = out.with_name(f"{out.name}.part")
-    try:
-        if ending == ".parquet":
-            pq.write_table(table, beside)
-        else:
-            options = pv.WriteOptions(delimiter=DELIMITERS[ending], quoting_style="needed", quoting_header="needed")
-            with pa.output_stream(beside, compression="gzip" if out.suffix == ".gz" else None) as stream:
-                pv.write_csv(table, stream, options)
-        os.replace(beside, out)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _flag(name: str) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .placeholders import Names, is_placeholder
+from .placeholders import Names, encode, is_placeholder
 from .selector import TEST, VAL, VAL_UNSEEN, Share, choose
 
 
@@ -86,8 +86,8 @@ class _Specimens:
 
     @classmethod
     def of(cls, species: Names, genus: Names, barcodes: Names) -> _Specimens:
-        trimmed = pc.utf8_trim(pc.fill_null(barcodes, ""), "Nn")
-        keys = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+        chunks = barcodes.chunks if isinstance(barcodes, pa.ChunkedArray) else [barcodes]
+        keys = pa.chunked_array(map(_trimmed, chunks), pa.large_string())
         start = np.full(len(species), _CODE[PRETRAIN], np.int8)
         return cls(_numbered(species), _numbered(keys), start)
 
@@ -159,12 +159,14 @@ class _Specimens:
         return chosen
 
 
+def _trimmed(barcodes: pa.Array) -> pa.Array:
+    trimmed = pc.utf8_trim(barcodes.cast(pa.large_string()), "Nn")
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, trimmed.type), trimmed)
+
+
 def _numbered(names: Names) -> NDArray[np.int64]:
     """Number names in the order of their code points, from 0; -1 where there is none."""
-    joined = names.combine_chunks() if isinstance(names, pa.ChunkedArray) else names
-    if pa.types.is_dictionary(joined.type):
-        joined = joined.dictionary_decode()
-    coded = joined.cast(pa.string()).dictionary_encode()
+    coded = encode(names)
     order = pc.array_sort_indices(coded.dictionary).to_numpy()  # by bytes of UTF-8, which is by code points
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))

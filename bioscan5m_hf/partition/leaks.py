@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..splits import METASPLITS
 from .assignment import HELDOUT
+from .placeholders import encode
 
 
 _BENCHMARKS = ("seen", "unseen")
@@ -53,8 +54,7 @@ def presence(species: pa.Array | pa.ChunkedArray, splits: Sequence[str]) -> tupl
         >>> names.to_pylist(), {split: there.tolist() for split, there in present.items()}
         (['Aus bus'], {'pretrain': [False], 'train': [True], 'val': [True]})
     """
-    joined = species.combine_chunks() if isinstance(species, pa.ChunkedArray) else species
-    coded = joined.cast(pa.string()).dictionary_encode()
+    coded = encode(species)
     codes = np.asarray(coded.indices.fill_null(-1))
     where = np.asarray(splits)
     present = {}

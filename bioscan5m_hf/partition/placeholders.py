@@ -52,9 +52,22 @@ def is_placeholder(species: Names, genus: Names) -> NDArray[np.bool_]:
     return in_species | in_genus | small
 
 
+def encode(names: Names) -> pa.DictionaryArray:
+    """Give names as numbers of the different ones; joined after that, since five million barcodes fill no one array.
+
+    Args:
+        names: texts of any type, or a dictionary of them.
+
+    Examples:
+        >>> coded = encode(pa.chunked_array([["Aus", None], ["Bus", "Aus"]]))
+        >>> coded.dictionary.to_pylist(), coded.indices.to_pylist()
+        (['Aus', 'Bus'], [0, None, 1, 0])
+    """
+    coded = names.cast(pa.large_string()).dictionary_encode()
+    return coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
+
+
 def _matches(names: Names, pattern: str) -> NDArray[np.bool_]:
-    coded = names.combine_chunks() if isinstance(names, pa.ChunkedArray) else names
-    if not pa.types.is_dictionary(coded.type):
-        coded = coded.cast(pa.string()).dictionary_encode()
-    found = pc.match_substring_regex(coded.dictionary.cast(pa.string()), pattern)
+    coded = encode(names)
+    found = pc.match_substring_regex(coded.dictionary, pattern)
     return np.asarray(pc.fill_null(found.take(coded.indices), fill_value=False).to_numpy(zero_copy_only=False), bool)
