@@ -129,7 +129,7 @@ def read_tables(
 
     Args:
         file: a Parquet file, or an Arrow file of the prepared cache: a local path or a URL.
-        columns: the columns, by default all.
+        columns: the columns, by default all; those that the file lacks are left out.
         groups: the row groups, by default all.
     """
     if file.endswith(".arrow"):
@@ -173,7 +173,7 @@ def _read_arrow(file: str, columns: Sequence[str] | None) -> Iterator[pa.Table]:
             while sum(map(len, some)) < _CACHE_BATCH and (more := next(batches, None)) is not None:
                 some.append(more)
             table = pa.Table.from_batches(some)
-            yield table if columns is None else table.select(columns)
+            yield table if columns is None else table.select([name for name in columns if name in table.column_names])
 
 
 def _cached_files(builder: Any) -> Mapping[str, Any]:  # noqa: ANN401

@@ -140,8 +140,8 @@ def _map(given: Shown) -> Iterator[tuple[str, Figure, str]]:
 
 
 def _cards(given: Shown) -> Iterator[tuple[str, Figure, str]]:
-    wanted = list(given.cards) or [row["processid"] for row in _of_different_orders(given.rows)]
-    rows = {row["processid"]: row for row in given.rows}
+    rows = {row["processid"]: row for row in given.rows if row.get("processid")}
+    wanted = list(given.cards) or [row["processid"] for row in _of_different_orders(rows.values())]
     if missing := [processid for processid in wanted if processid not in rows]:
         raise ValueError(f"no specimen {missing[0]} among those that can be drawn: name others with --card")
     for processid in wanted:

@@ -31,6 +31,9 @@ SOUTH, NORTH = -58.0, 84.0
 SMALLEST, LARGEST = 6.0, 200.0
 """Areas of the discs of sites, square points: of few specimens, and of the most."""
 
+NOTE_LINES = 4
+"""Lines under the map at most; `WorldMap.note` has all of them."""
+
 BORDER, LINES = "#A8A8A8", "#E3E3E3"
 
 
@@ -55,9 +58,9 @@ class WorldMap:
     def note(self) -> str:
         """What a reader of the map must know; it lists every name that is not on it."""
         parts = [
+            f"{self.nowhere:,} specimen{'s' * (self.nowhere != 1)} without a site" if self.nowhere else "",
             _listed("too small for an outline here", self.too_small),
             _listed("unknown to the map", self.unknown),
-            f"{self.nowhere:,} specimen{'s' * (self.nowhere != 1)} without a site" if self.nowhere else "",
         ]
         return "; ".join(part for part in parts if part)
 
@@ -115,7 +118,8 @@ def world_map(
         write_out(bar.ax.yaxis)
     nowhere = 0 if specimens is None else specimens - sum(row["specimens"] for row in points)
     found = WorldMap(figure, unknown, too_small, nowhere)
-    said = textwrap.wrap(plain(found.note[:1].upper() + found.note[1:]), 132) if found.note else []
+    whole = plain(found.note[:1].upper() + found.note[1:])
+    said = textwrap.wrap(whole, 132, max_lines=NOTE_LINES, placeholder=" … and more")
     figure.supxlabel("\n".join([*said, "Outlines: Natural Earth"]), x=0.01, ha="left", fontsize=7.5, color=GREY)
     return found
 

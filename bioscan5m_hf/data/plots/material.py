@@ -38,7 +38,7 @@ def with_photographs(dataset: str | Path, wanted: Sequence[str] = ()) -> list[di
     if first is None or package is None:
         return []
     rows = list(itertools.islice(_rows(dataset, first), FIRST))
-    missing = set(wanted) - {row[PROCESSID] for row in rows}
+    missing = set(wanted) - {row.get(PROCESSID) for row in rows}
     return [*rows, *find_rows(dataset, package, missing)]
 
 
@@ -48,7 +48,7 @@ def find_rows(dataset: str | Path, config: str, wanted: Collection[str]) -> Iter
     Args:
         dataset: dataset folder, or repository on the Hub.
         config: name of the config.
-        wanted: process ids; those that the dataset lacks are left out.
+        wanted: process ids; those that the dataset lacks are left out, which are all where it has no such column.
 
     Yields:
         Rows in the order of the shards, with the bytes of their photographs.
@@ -56,6 +56,8 @@ def find_rows(dataset: str | Path, config: str, wanted: Collection[str]) -> Iter
     missing = set(wanted)
     for file in _files(dataset, config):
         for group, table in enumerate(read_tables(file, [PROCESSID])):
+            if PROCESSID not in table.column_names:
+                break
             here = missing.intersection(table[PROCESSID].to_pylist())
             if here:
                 mask = pc.is_in(table[PROCESSID], value_set=pa.array(sorted(here)))

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from ...errors import Bioscan5mError
+from ...splits import SPLIT_NAMES
 from ..folder import front_matter
 from ..sources import METADATA, Source, choose_config, open_source
 from . import barcodes, bins, counts, sizes
@@ -60,6 +61,11 @@ def statistics(
     """
     source = open_rows(dataset, config, revision)
     splits = source.choose_splits(split or "all")
+    if not splits:
+        raise ValueError(
+            f"config {source.config!r} of {dataset} has none of the splits {', '.join(SPLIT_NAMES)}, only "
+            f"{', '.join(map(str, source.files))}"
+        )
     coded = scan(source, splits)
     about: Row = {
         "name": Path(dataset).name if Path(dataset).is_dir() else str(dataset),
@@ -186,6 +192,8 @@ def is_invented(dataset: str | Path, revision: str | None = None) -> bool | None
 
 def _notes(coded: Coded, source: Source) -> list[str]:
     notes = []
+    if foreign := sorted(set(source.files) - set(SPLIT_NAMES)):
+        notes.append(f"not counted, since these are no splits of BIOSCAN-5M: {', '.join(map(str, foreign))}")
     if coded.repeated:
         notes.append(
             f"{coded.repeated:,} of {coded.rows:,} rows repeat a processid, and are counted like all others; "

@@ -83,7 +83,7 @@ def place(barcodes: pa.Array, region: Region) -> Bases:
         odd.append(start + np.flatnonzero(suspect(rows, common) | outside(rows, codes)))
         placed[start : start + len(rows)] = rows
     wanted = np.concatenate([np.empty(0, np.int64), *odd])
-    fit = np.setdiff1d(np.arange(len(barcodes)), wanted)
+    fit = np.setdiff1d(np.flatnonzero((placed != NO_BASE).any(axis=1)), wanted)
     models = fit[_evenly(len(fit), MODELS)]
     if len(wanted) and len(models):
         nearest = models[_nearest(_codes(barcodes, wanted), _codes(barcodes, models))]

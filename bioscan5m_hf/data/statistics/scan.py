@@ -213,7 +213,7 @@ class _Reader:
 
     def _add_sites(self, coded: Coded) -> None:
         pair = np.stack([_joined(self.parts.pop(name), np.float64) for name in COORDINATES], axis=1) + 0.0
-        _, coded.site, first = distinct(pair.view(np.uint64), np.asarray(~np.isnan(pair).any(axis=1)))
+        _, coded.site, first = distinct(pair.view(np.uint64), np.asarray(np.isfinite(pair).all(axis=1)))
         coded.sites = pair[first]
 
 

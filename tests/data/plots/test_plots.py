@@ -177,6 +177,20 @@ def test_the_map_lists_every_name_that_it_cannot_show(tmp_path):
     assert low.x1 <= found.figure.bbox.x1
 
 
+def test_a_hundred_names_that_no_map_knows_leave_room_for_the_map(tmp_path):
+    few, many = ([{"country": f"Nowhere{at}", "specimens": 1} for at in range(count)] for count in (1, 300))
+    found = world_map([], many, specimens=7)
+    drawn(found.figure, tmp_path)
+    lines = found.figure._supxlabel.get_text().splitlines()
+    assert len(lines) == 5
+    assert lines[0].startswith("7 specimens without a site")
+    assert lines[-2].endswith("… and more")
+    assert "Nowhere299 1" in found.note
+    small = world_map([], few)
+    drawn(small.figure, tmp_path)
+    assert found.figure.axes[0].bbox.height > 0.8 * small.figure.axes[0].bbox.height
+
+
 def test_sites_are_where_they_belong_and_small_countries_are_discs():
     statistics = constructed.published()
     found = site_map(statistics)

@@ -4,7 +4,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
+import pyarrow.parquet as pq
 import pytest
+import yaml
 from data.folders import write_folder
 from data.plots import constructed
 
@@ -135,6 +137,23 @@ def test_cards_without_photographs_come_from_the_metadata(tmp_path, bioscan5m):
     assert code == 0, problem
     assert "1 picture" in out
     assert "no photograph" in (tmp_path / "stats" / "plots" / "card-MADE2-26.svg").read_text(encoding="utf-8")
+
+
+def test_a_dataset_without_process_ids_has_statistics_and_pictures_but_no_cards(tmp_path, bioscan5m):
+    folder = write_folder(tmp_path / "made", {"train": [constructed.specimen(), constructed.specimen()]})
+    for path in (folder / "metadata").iterdir():
+        pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["processid"]), path)
+    entries = [{"config_name": "metadata", "data_files": [{"split": "train", "path": "metadata/*.parquet"}]}]
+    (folder / "README.md").write_text(f"---\n{yaml.safe_dump({'configs': entries})}---\n")
+    code, _, problem = bioscan5m("stats", folder, "--out", tmp_path / "stats")
+    assert code == 0, problem
+    drawn = {path.name for path in (tmp_path / "stats" / "plots").iterdir()}
+    assert "orders.png" in drawn
+    assert not any(name.startswith("card") for name in drawn)
+    words = ("--out", tmp_path / "again", "--plot", "card", "--card", "MADE1-26")
+    code, _, problem = bioscan5m("stats", folder, *words)
+    assert code == 1
+    assert "no specimen MADE1-26" in problem
 
 
 @pytest.mark.parametrize("config", ["cropped_256", "original_full", "metadata"])

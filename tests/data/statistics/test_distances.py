@@ -15,6 +15,7 @@ from bioscan5m_hf.data.statistics.frame import learn_region, place
 from bioscan5m_hf.data.statistics.pairs import Marks, p_distances
 from bioscan5m_hf.data.statistics.scan import scan
 from bioscan5m_hf.data.statistics.sequences import read_sequences
+from bioscan5m_hf.dna.words import NO_BASE
 
 
 LENGTH = 400
@@ -203,6 +204,18 @@ def test_distances_in_the_frame_are_those_of_how_the_barcodes_evolved():
     left, right = pairs.T
     assert np.abs(found[left, right] - true[left, right]).mean() < np.abs(aligned - true[left, right]).mean()
     assert np.abs(found[left, right] - aligned).max() < 0.03  # there, each letter of a gap counts as a difference
+
+
+def test_a_barcode_of_n_alone_is_no_model_for_others():
+    random = np.random.default_rng(0)
+    base = "".join(random.choice(list("ACGT"), 600))
+    odd = base[:200] + "".join(random.choice(list("ACGT"), 40)) + base[200:]
+    barcodes = pa.array(["N" * 600, base, odd, base, "N" * 30])
+    placed = place(barcodes, learn_region(barcodes))
+    assert (placed[[0, 4]] == NO_BASE).all()
+    assert (placed[1] != NO_BASE).all()
+    alone = pa.array(["N" * 600, odd])
+    assert place(alone, learn_region(barcodes)).shape == (2, 600)
 
 
 @pytest.mark.slow

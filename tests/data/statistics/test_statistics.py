@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from data.folders import write_folder
 
 from bioscan5m_hf.data.statistics import TABLES, statistics, write_tables
@@ -167,6 +168,33 @@ def test_repeated_processids_are_said(tmp_path):
     found = statistics(folder)
     assert found.dataset["repeated_processids"] == 1
     assert "1 of 3 rows repeat a processid" in found.notes[0]
+
+
+def test_a_coordinate_without_end_is_no_site_and_every_file_is_written(tmp_path):
+    rows = [row(1, coord_lat=float("inf"), coord_lon=2.0), row(2, coord_lat=1.0, coord_lon=2.0), row(3, coord_lat=1.0)]
+    found = statistics(write_folder(tmp_path / "made", {"train": rows}))
+    assert [(site["latitude"], site["specimens"]) for site in found["sites"]] == [(1.0, 1)]
+    write_tables(found, tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "statistics.json").read_text())["dataset"]["specimens"] == 3
+
+
+def test_splits_of_other_names_are_said_and_nothing_else_is_no_dataset(tmp_path):
+    pq.write_table(pa.table({"processid": ["P1"]}), tmp_path / "train.parquet")
+    pq.write_table(pa.table({"processid": ["P2", "P3"]}), tmp_path / "field_season.parquet")
+    files = {"train": "train.parquet", "field_season": "field_season.parquet"}
+
+    def declare(names):
+        entries = [{"split": name, "path": files[name]} for name in names]
+        card = yaml.safe_dump({"configs": [{"config_name": "metadata", "data_files": entries}]})
+        (tmp_path / "README.md").write_text(f"---\n{card}---\n")
+
+    declare(files)
+    found = statistics(tmp_path)
+    assert found.dataset["specimens"] == 1
+    assert "not counted, since these are no splits of BIOSCAN-5M: field_season" in found.notes
+    declare(["field_season"])
+    with pytest.raises(ValueError, match=r"has none of the splits pretrain, .*only field_season"):
+        statistics(tmp_path)
 
 
 def test_columns_that_a_config_lacks_are_unknown_not_nothing(tmp_path):
