@@ -21,6 +21,7 @@ from . import (
     cli_splitting,
     cli_statistics,
 )
+from .cli_console import say
 from .data.packages import IMAGE_PACKAGES, METADATA_MEMBERS
 from .errors import Bioscan5mError, OutputError, explain_missing
 from .splits import METASPLITS, SPLIT_NAMES
@@ -265,13 +266,6 @@ def demo(folder: Annotated[Path, typer.Argument(help="Working folder.")] = Path(
     from .demo import run
 
     run(folder)
-
-
-def say(text: str) -> None:
-    """Print a line for the user, past any progress bar."""
-    from tqdm import tqdm
-
-    tqdm.write(text)
 
 
 for commands in (cli_statistics, cli_splitting, cli_images, cli_exchange, cli_browse):

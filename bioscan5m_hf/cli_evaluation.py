@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .cli_console import say
 from .cli_models import Device, Dtype, Precision, Revision
 
 
@@ -230,10 +231,3 @@ def _opened(
 
 def _quiet(text: str) -> None:
     return
-
-
-def say(text: str) -> None:
-    """Print a line for the user, past any progress bar."""
-    from tqdm import tqdm
-
-    tqdm.write(text)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from .cli_console import say
 from .data.exchange.formats import FORMATS
 from .data.packages import IMAGE_PACKAGES
 
@@ -114,10 +115,3 @@ def _taxa(texts: list[str] | tuple[()]) -> dict[str, list[str]]:
         rank, name = _pair(text, "RANK=NAME, such as order=Diptera")
         found[rank].append(name)
     return dict(found)
-
-
-def say(text: str) -> None:
-    """Print a line for the user, past any progress bar."""
-    from tqdm import tqdm
-
-    tqdm.write(text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .cli_console import say
 from .data.images.window import RULES
 
 
@@ -124,10 +125,3 @@ def _tell(skipped: Sequence[Skipped], table: Path | None) -> None:
         say(f"left out: {one.file}: {one.reason}{score}")
     if len(skipped) > 5:
         say(f"left out: {len(skipped) - 5:,} more" + (f", all in {table}" if table else ""))
-
-
-def say(text: str) -> None:
-    """Print a line for the user, past any progress bar."""
-    from tqdm import tqdm
-
-    tqdm.write(text)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .cli_console import say
 from .errors import Bioscan5mError
 
 
@@ -254,10 +255,3 @@ def _calibrating(labelled: str, model: str, folder: str) -> str:
 def _tell(specimens: Specimens) -> None:
     for note in specimens.notes:
         say(f"note: {note}")
-
-
-def say(text: str) -> None:
-    """Print a line for the user, past any progress bar."""
-    from tqdm import tqdm
-
-    tqdm.write(text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .cli_console import say
 from .cli_library import Asked, Placing, calibrate_index, predict_by_index
 from .taxonomy import LABELS
 
@@ -334,10 +335,3 @@ def _is_index(keys: str) -> bool:
 
 def _default_split(path: str, split: str) -> str | None:
     return None if Path(path).is_file() else split
-
-
-def say(text: str) -> None:
-    """Print a line for the user, past any progress bar."""
-    from tqdm import tqdm
-
-    tqdm.write(text)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .cli_console import say
+
 
 def split(
     specimens: Annotated[Path, typer.Argument(help="Table of specimens: CSV, TSV, or Parquet.")],
@@ -18,17 +20,15 @@ def split(
     seed: Annotated[int, typer.Option(help="Another draw; 0 is the published one.")] = 0,
 ) -> None:
     """Assign specimens to train, val, test, their unseen counterparts and the rest, by the official procedure."""
-    from tqdm import tqdm
-
     from .data.splitting import split_table
 
     columns = {"processid": processid, "genus": genus, "species": species, "dna_barcode": barcode}
     done = split_table(specimens, out, columns=columns, seed=seed)
-    tqdm.write(str(done))
+    say(str(done))
     for note in done.notes:
-        tqdm.write(f"note: {note}")
+        say(f"note: {note}")
     for leak in done.leaks:
-        tqdm.write(f"leak: {leak}")
+        say(f"leak: {leak}")
 
 
 def register(app: typer.Typer) -> None:

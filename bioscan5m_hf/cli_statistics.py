@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .cli_console import say
+
 
 if TYPE_CHECKING:
     from .data.plots import Picture
@@ -91,10 +93,3 @@ def _pictures(
     known = {} if boxes is None else {box.processid: box.corners for box in read_boxes(boxes)}
     originals = originals_with_boxes(dataset, known) if known else []
     return draw(Shown(found.to_dict(), rows, cards, originals), folder, names, progress=True)
-
-
-def say(text: str) -> None:
-    """Print a line for the user, past any progress bar."""
-    from tqdm import tqdm
-
-    tqdm.write(text)

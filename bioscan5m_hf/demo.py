@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .cli_console import say
 from .errors import Bioscan5mError, OutputError
 
 
@@ -217,11 +218,3 @@ def run(folder: Path | str) -> None:
         late = f", over its budget of {stage.budget:.0f} s" if seconds > stage.budget else ""
         say(f"      {seconds:.1f} s{late}")
     say(f"\nAll in {time.monotonic() - started:.0f} s. Everything above is invented, and made by this program.")
-
-
-def say(text: str) -> None:
-    """Print a line past any progress bar, before what a child process prints."""
-    from tqdm import tqdm
-
-    tqdm.write(text)
-    sys.stdout.flush()

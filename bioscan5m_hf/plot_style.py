@@ -17,6 +17,11 @@ DASHES = ("-", "--", "-.")
 SEQUENTIAL = "cividis"
 """Colours of amounts, the same for any colour vision (Nuñez et al. 2018, doi 10.1371/journal.pone.0199239)."""
 
+BASE_COLOURS = dict(zip("ACGT", (PALETTE[2], PALETTE[0], PALETTE[4], PALETTE[1]), strict=True))
+"""Of the bases; N and whatever else stands in a barcode is `GREY`."""
+BARCODE_LINE = 220
+"""Bases in a line of bars: a barcode of 658 takes three, each bar wide enough to be seen on a phone."""
+
 GREY = "#777777"
 REST = "#BBBBBB"
 NOTHING = "#F2F2F2"

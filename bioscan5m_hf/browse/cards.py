@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 from jinja2 import Environment, StrictUndefined
 
 from ..data.schema import BY_NAME
-from ..dna import BASES, WARNINGS
+from ..dna import WARNINGS
+from ..plot_style import BASE_COLOURS
 from ..taxonomy import RANKS, is_filler
-from .drawing import COLOURS, barcode_bars, pin
+from .drawing import barcode_bars, pin
 from .naming import Answer
 from .pasted import Pasted
 
@@ -156,7 +157,7 @@ def grid(cards: Sequence[str], *, key: bool = True) -> str:
 
 def colour_key() -> str:
     """Say which colour is which base."""
-    return _filled(_KEY, colours={base: COLOURS[base] for base in BASES})
+    return _filled(_KEY, colours=BASE_COLOURS)
 
 
 def answer_html(answer: Answer) -> str:

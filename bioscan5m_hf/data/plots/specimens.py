@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from ...plot_style import GREY, NOTHING, PALETTE, REST
+from ...plot_style import BARCODE_LINE, BASE_COLOURS, GREY, NOTHING, PALETTE, REST
 from ...taxonomy import LABELS
 from ..statistics.sizes import MILLIMETRES_PER_PIXEL
 from .canvas import UNKNOWN, axes_of, canvas, nothing, number, one_line, plain
@@ -21,12 +21,6 @@ from .maps import degrees, draw_land
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-BASES = {"A": PALETTE[2], "C": PALETTE[0], "G": PALETTE[4], "T": PALETTE[1]}
-"""Colours of bases; N and whatever else stands there is grey."""
-
-LINE = 220
-"""Bases in a line of bars."""
 
 PER_GROUP = 6
 GROUPS = 60
@@ -49,7 +43,7 @@ def barcode_bars(barcode: str) -> Figure:
         >>> len(barcode_bars("ACGTN").axes)
         1
     """
-    lines = max(1, -(-len(barcode) // LINE))
+    lines = max(1, -(-len(barcode) // BARCODE_LINE))
     figure = canvas("", "", (7.0, 0.35 + 0.22 * lines))
     if not barcode:
         return nothing(figure, "no barcode")
@@ -63,21 +57,22 @@ def draw_barcode(axes: Axes, barcode: str) -> None:
     from matplotlib.patches import Patch
 
     letters = np.array(list(barcode.upper()))
-    lines = max(1, -(-len(letters) // LINE))
-    pixels = np.ones((lines * LINE, 3))
+    lines = max(1, -(-len(letters) // BARCODE_LINE))
+    pixels = np.ones((lines * BARCODE_LINE, 3))
     pixels[: len(letters)] = to_rgb(REST)
-    for base, colour in BASES.items():
+    for base, colour in BASE_COLOURS.items():
         pixels[: len(letters)][letters == base] = to_rgb(colour)
-    extent = (0, LINE, lines, 0)
-    axes.imshow(pixels.reshape(lines, LINE, 3), aspect="auto", interpolation="nearest", extent=extent)
+    extent = (0, BARCODE_LINE, lines, 0)
+    axes.imshow(pixels.reshape(lines, BARCODE_LINE, 3), aspect="auto", interpolation="nearest", extent=extent)
     for line in range(1, lines):
         axes.axhline(line, color="white", lw=2)
     axes.set_xticks([])
-    axes.set_yticks([place + 0.5 for place in range(lines)], [f"{place * LINE + 1:,}" for place in range(lines)])
+    firsts = [f"{place * BARCODE_LINE + 1:,}" for place in range(lines)]
+    axes.set_yticks([place + 0.5 for place in range(lines)], firsts)
     axes.tick_params(axis="y", length=0, labelsize=7)
     axes.spines[:].set_visible(False)
-    counts = {base: int((letters == base).sum()) for base in BASES}
-    handles = [Patch(facecolor=colour, label=f"{base} {counts[base]:,}") for base, colour in BASES.items()]
+    counts = {base: int((letters == base).sum()) for base in BASE_COLOURS}
+    handles = [Patch(facecolor=colour, label=f"{base} {counts[base]:,}") for base, colour in BASE_COLOURS.items()]
     if others := len(letters) - sum(counts.values()):
         handles.append(Patch(facecolor=REST, label=f"N or other {others:,}"))
     axes.legend(handles=handles, borderpad=0, loc="upper left", bbox_to_anchor=(0, -0.02), ncols=5, fontsize=7,
@@ -99,7 +94,7 @@ def record_card(row: Mapping[str, Any], *, dataset: str = "") -> Figure:
     names = [row.get(rank) for rank in LABELS if rank != "dna_bin"]
     finest = next((name for name in reversed(names) if name), row.get("taxon") or "no name")
     barcode = row.get("dna_barcode") or ""
-    bars = 0.35 + 0.22 * max(3, -(-len(barcode) // LINE))
+    bars = 0.35 + 0.22 * max(3, -(-len(barcode) // BARCODE_LINE))
     figure = canvas(f"{one_line(row.get('processid'))}: {one_line(finest, 60)}", dataset, (8.6, 4.0 + bars))
     grid = figure.add_gridspec(2, 3, width_ratios=(1.6, 0.95, 1.35), height_ratios=(3.2, bars))
     _photograph(axes_of(figure, grid[0, 0]), row)

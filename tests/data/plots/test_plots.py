@@ -24,7 +24,7 @@ from bioscan5m_hf.data.plots import specimens as pictures
 from bioscan5m_hf.data.plots.catalogue import Shown
 from bioscan5m_hf.data.plots.maps import project, site_map, world_map
 from bioscan5m_hf.data.published import ORDERS
-from bioscan5m_hf.plot_style import save, style
+from bioscan5m_hf.plot_style import BARCODE_LINE, save, style
 
 
 pytest.importorskip("matplotlib")
@@ -219,7 +219,7 @@ def test_sites_that_are_not_on_the_globe_are_counted_not_drawn(tmp_path):
 def test_barcodes_have_a_bar_a_base_and_count_them():
     axes = barcode_bars("ACGTN-" * 50).axes[0]
     pixels = np.asarray(axes.images[0].get_array())
-    assert pixels.shape == (2, pictures.LINE, 3)
+    assert pixels.shape == (2, BARCODE_LINE, 3)
     colored = (pixels.reshape(-1, 3) != 1).any(axis=1)
     assert colored.sum() == 300
     assert not colored[300:].any()
