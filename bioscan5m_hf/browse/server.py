@@ -8,6 +8,7 @@ from collections.abc import Callable
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from ..errors import Bioscan5mError, OutputError
@@ -52,7 +53,7 @@ def make_app(collection: Collection, *, hosts: list[str] | None = None) -> FastA
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
 
     @app.middleware("http")
-    async def guard(request: Request, call_next):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    async def guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
         response = await call_next(request)
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
