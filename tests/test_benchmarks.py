@@ -41,7 +41,6 @@ def check(record):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_tiny_run_makes_whole_records(tmp_path, release, dataset):
     inputs = tmp_path / "work" / "photographs"
     inputs.mkdir(parents=True)
@@ -91,4 +90,25 @@ def test_published_records_are_whole_and_the_readme_shows_them(records):
     for record in found:
         check(record)
     done = run("--table", "--check")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_counted_step_has_the_operations_that_utilisation_is_computed_with():
+    code = (
+        "import torch, gpu, roofline\n"
+        "for model in ('4-4-4', '4-12-12'):\n"
+        "    tokens = gpu.BOTH_WAYS * (gpu.BASES // gpu.MODELS[model]['kmer_size'])\n"
+        "    plain = roofline.count_step(model)\n"
+        "    assert abs(plain.operations / (gpu.operations(model) * tokens) - 1) < 0.01, plain.operations\n"
+        "    quicker = roofline.count_step(model, norms=torch.bfloat16, dropout=0.0)\n"
+        "    assert quicker.operations == plain.operations\n"
+        "    assert quicker.seconds < plain.seconds\n"
+        "with torch.device('meta'):\n"
+        "    left, right = torch.empty(64, 32), torch.empty(32, 16)\n"
+        "with roofline.Count(peak=1e3, memory=1e6) as count:\n"
+        "    (left @ right).add_(1.0)\n"
+        "assert count.operations == 2 * 64 * 32 * 16\n"
+        "assert abs(count.seconds - (count.operations / 1e3 + 2 * 64 * 16 * 4 / 1e6)) < 1e-9, count.times\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=BENCHMARKS, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
