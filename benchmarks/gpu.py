@@ -76,7 +76,7 @@ UTILISATION = (
     "dense bf16"
 )
 WHY_UTILISATION = (
-    "a step that is not compiled cannot pass 0.47 on this card: half of its least time goes to kernels that only move "
+    "a step that is not compiled cannot pass 0.49 on this card: half of its least time goes to kernels that only move "
     "bytes (counted; the next table has it, and what residuals in bf16 or no dropout would allow). Why torch.compile, "
     "which joins such kernels, is slower with 4-mers was not found before the time on a GPU was over"
 )

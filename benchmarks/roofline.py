@@ -109,7 +109,7 @@ class Count(TorchDispatchMode):
 
 
 class CudaCasts(TorchFunctionMode):
-    """Casts as autocast does on CUDA, where there is none, and counts attention as one kernel.
+    """Casts as autocast does on CUDA, where there is none, and counts attention and dropout as one kernel each.
 
     Args:
         count: what counts.
@@ -128,6 +128,8 @@ class CudaCasts(TorchFunctionMode):
             return func(*_cast(args, self.norms), **dict(zip(kwargs, _cast(kwargs.values(), self.norms), strict=True)))
         if func is functional.scaled_dot_product_attention:
             return _Attention.apply(self.count, *args[:3])
+        if func is functional.dropout:
+            return _Dropout.apply(self.count, args[0]) if kwargs["p"] else args[0]
         return func(*args, **kwargs)
 
 
@@ -145,6 +147,21 @@ class _Attention(torch.autograd.Function):
         ctx.count.add("flash attention backward", 8 * _bytes(grads[0]), 5 * _product(grads[0]))
         query, key, value = (grads[0].new_empty(grads[0].shape) for _ in range(3))
         return None, query, key, value
+
+
+class _Dropout(torch.autograd.Function):
+    """CUDA's dropout: one kernel that writes a mask of bytes, too, and one backward that reads it."""
+
+    @staticmethod
+    def forward(ctx: Any, count: Count, given: Tensor) -> Tensor:
+        ctx.count = count
+        count.add("dropout", 2 * _bytes(given) + given.numel())
+        return given.new_empty(given.shape)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor]:
+        ctx.count.add("dropout backward", 2 * _bytes(grads[0]) + grads[0].numel())
+        return None, grads[0].new_empty(grads[0].shape)
 
 
 def _bytes(tensor: Tensor) -> int:
