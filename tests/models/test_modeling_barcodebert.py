@@ -85,16 +85,6 @@ def test_the_heads_are_stock_by_name_and_number(head, cls):
     assert ours.logits.shape[-1] == (19 if head == "bert" else 16)
 
 
-def test_attention_paths_agree():
-    model = build(BarcodeBertForMaskedLM)
-    ids, mask, _, labels = batch()
-    losses = []
-    for attention in ("eager", "sdpa"):
-        model.set_attn_implementation(attention)
-        losses.append(model(ids, attention_mask=mask, labels=labels).loss.item())
-    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
-
-
 @pytest.mark.parametrize("head", ["bert", "linear"])
 def test_the_loss_of_the_labelled_positions_is_the_loss_over_all_logits(head):
     model = build(BarcodeBertForMaskedLM, mlm_head=head)
