@@ -169,6 +169,37 @@ def test_a_column_that_is_no_text_is_written_to_parquet_only(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.parquet", "out.parquet"]
 
 
+def test_a_csv_of_a_spreadsheet_with_semicolons_comes_out_with_semicolons(tmp_path):
+    lines = ["Sample;Genus;Species;Barcode;remarks", *(";".join([*row, "1,5"]) for row in ROWS)]
+    (tmp_path / "in.csv").write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    columns = dict(zip(HEADER, ["Sample", "Genus", "Species", "Barcode"], strict=True))
+    split_table(tmp_path / "in.csv", tmp_path / "out.csv", columns=columns)
+    with (tmp_path / "out.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter=";"))
+    assert [row["Sample"] for row in rows] == [row[0] for row in ROWS]
+    assert {row["remarks"] for row in rows} == {"1,5"}
+    split_table(tmp_path / "in.csv", tmp_path / "out.tsv", columns=columns)
+    assert (tmp_path / "out.tsv").read_text().startswith("Sample\tGenus\t")
+
+
+def test_text_that_is_not_utf_8_is_refused_with_what_to_do(tmp_path):
+    (tmp_path / "in.csv").write_bytes(",".join(HEADER).encode() + b"\nP1,Aus,Aus b\xfcs,ACGT\n")
+    with pytest.raises(ReleaseError, match="iconv"):
+        split_table(tmp_path / "in.csv", tmp_path / "out.csv")
+
+
+def test_capitals_of_barcodes_and_spaces_around_names_make_no_difference(tmp_path):
+    plain = [[f"P{at}", "Aus", "Aus bus" if at % 2 else "Aus sp. 1", "ACGT"[at % 3] * 9] for at in range(60)]
+    odd = [[row[0], f"{row[1]} ", f" {row[2]}", row[3].lower() if at % 4 else row[3]] for at, row in enumerate(plain)]
+    splits = []
+    for name, rows in (("plain", plain), ("odd", odd)):
+        done = split_table(table(tmp_path / f"{name}.csv", rows), tmp_path / f"{name}-out.parquet")
+        found = pq.read_table(tmp_path / f"{name}-out.parquet")
+        splits.append((found["split"].to_pylist(), done.leaks))
+        assert found["species"].to_pylist() == [row[2] for row in rows]
+    assert splits[0] == splits[1]
+
+
 def test_barcodes_that_differ_by_n_at_their_ends_leak_as_one(tmp_path):
     barcodes = ["NNACGT", "ACGTN", "CCGT"]
     rows = [

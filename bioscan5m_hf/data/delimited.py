@@ -17,7 +17,7 @@ DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 PARQUET = ".parquet"
 _SEPARATORS = r"[\t\n\r]"
 _ROWS_IN_ONE = r"(?s)\t.*\n|\n.*\t"
-_ROWS = 1 << 16
+_ROWS, _HEADER = 1 << 16, 1 << 20
 
 
 def ending(path: Path) -> str:
@@ -43,8 +43,9 @@ def ending(path: Path) -> str:
 def read_table(path: Path) -> pa.Table:
     """Read a table; of CSV and TSV all columns are texts.
 
-    Cells of a CSV may be quoted, and hold line breaks then. In a TSV a quote is a letter like any other, as in those
-    of BOLD and GBIF; only where its rows are of different lengths that way, its cells are taken as quoted.
+    The delimiter is a comma, semicolon or tab, whichever the header has most of. Cells of a CSV may be quoted, and
+    hold line breaks then. In a TSV a quote is a letter like any other, as in those of BOLD and GBIF; only where its
+    rows are of different lengths that way, its cells are taken as quoted.
 
     Args:
         path: CSV or TSV with a header, either of them perhaps compressed with gzip, or Parquet.
@@ -59,12 +60,26 @@ def read_table(path: Path) -> pa.Table:
     try:
         if kind == PARQUET:
             return pq.read_table(path, partitioning=None)
-        return _read_csv(path, ",") if kind == ".csv" else _read_tsv(path)
+        delimiter = delimiter_of(path)
+        return _read_tsv(path) if delimiter == "\t" else _read_csv(path, delimiter)
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
-        raise ReleaseError(f"cannot be read as a table: {str(error).splitlines()[0]}", file=str(path)) from error
+        said = str(error).splitlines()[0]
+        hint = "save it in UTF-8, such as `iconv -f LATIN1 -t UTF-8` does" if "UTF" in said else None
+        raise ReleaseError(f"cannot be read as a table: {said}", file=str(path), hint=hint) from error
 
 
-def write_table(table: pa.Table, path: Path) -> None:
+def delimiter_of(path: Path) -> str:
+    """Tell what parts the cells of a CSV or TSV: what its header has most of, or what its ending says.
+
+    Args:
+        path: the file.
+    """
+    with pa.input_stream(path) as stream:
+        first: str = stream.read(_HEADER).partition(b"\n")[0].decode(errors="replace")
+    return max((DELIMITERS[ending(path)], *",;\t"), key=first.count)
+
+
+def write_table(table: pa.Table, path: Path, delimiter: str | None = None) -> None:
     """Write a table in the form that the file's ending says, beside and renamed.
 
     Cells of a TSV are quoted where one of them holds a tab or a line break, and as they stand elsewhere.
@@ -72,6 +87,7 @@ def write_table(table: pa.Table, path: Path) -> None:
     Args:
         table: the table.
         path: the file.
+        delimiter: of a CSV; by default a comma.
 
     Raises:
         OutputError: a column is no text and the form has nothing else, or no table ends so.
@@ -84,7 +100,9 @@ def write_table(table: pa.Table, path: Path) -> None:
             pq.write_table(table, beside)
         else:
             with pa.output_stream(beside, compression="gzip" if path.suffix == ".gz" else None) as stream:
-                _write_texts(_as_texts(table, path), stream, DELIMITERS[kind])
+                _write_texts(
+                    _as_texts(table, path), stream, (delimiter if kind == ".csv" else None) or DELIMITERS[kind]
+                )
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
@@ -129,7 +147,7 @@ def _as_texts(table: pa.Table, path: Path) -> pa.Table:
 
 def _write_texts(table: pa.Table, stream: pa.NativeFile, delimiter: str) -> None:
     names = pa.array(table.column_names, pa.large_string())
-    if delimiter == "," or any(_needs_quotes(column) for column in (names, *table.columns)):
+    if delimiter != "\t" or any(_needs_quotes(column) for column in (names, *table.columns)):
         options = pv.WriteOptions(delimiter=delimiter, quoting_style="needed", quoting_header="needed")
         pv.write_csv(table, stream, options)
         return

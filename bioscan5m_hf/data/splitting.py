@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import OutputError, ReleaseError
-from ..partition import partition, presence, species_in_two, species_without_keys
+from ..partition import comparable, partition, presence, species_in_two, species_without_keys
 from ..splits import SPLIT_NAMES, chunk
-from .delimited import ending, read_table, write_table
+from .delimited import delimiter_of, ending, read_table, write_table
 from .keys import Keys, text_keys
 from .selection import BARCODE, PROCESSID
 from .verify.overlaps import shared_barcodes
@@ -58,7 +58,7 @@ def split_table(
     The order of rows and all other columns stay; columns `split` and `chunk` are replaced, or added at the end.
 
     Args:
-        source: CSV, TSV (both may be compressed with gzip) or Parquet, with a header.
+        source: CSV (with commas or semicolons), TSV, either perhaps compressed with gzip, or Parquet; with a header.
         out: file to write, in the form its ending says; beside and renamed.
         columns: our names (`processid`, `genus`, `species`, `dna_barcode`) → those of the table, where they differ.
         seed: added to the published seeds.
@@ -88,15 +88,14 @@ def split_table(
         column = pa.array(values, pa.string())
         at = table.column_names.index(name) if name in table.column_names else None
         table = table.append_column(name, column) if at is None else table.set_column(at, name, column)
-    write_table(table, out)
+    write_table(table, out, delimiter_of(source) if {ending(source), ending(out)} == {".csv"} else None)
     return _told(species, barcodes, splits)
 
 
 def _told(species: pa.ChunkedArray, barcodes: pa.ChunkedArray, splits: Sequence[str]) -> Splitting:
     codes = np.array([SPLIT_NAMES.index(split) for split in splits], np.uint8)
     overlap = shared_barcodes(_keys(barcodes.chunks), codes)
-    trimmed = (pc.utf8_trim(part, "Nn") for part in barcodes.chunks)  # as the partition tells equal ones
-    leaking = shared_barcodes(_keys(trimmed), codes)
+    leaking = shared_barcodes(_keys(map(comparable, barcodes.chunks)), codes)
     names, present = presence(species, splits)
     counts = {}
     for code, split in enumerate(SPLIT_NAMES):
@@ -123,8 +122,10 @@ def _keys(chunks: Iterable[pa.Array]) -> Keys:
 
 
 def _known(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Give texts, with null for the empty ones and for words that say nothing."""
+    """Give texts without spaces around them, with null for the empty ones and for words that say nothing."""
     texts = column.cast(pa.large_string())  # the barcodes of the whole dataset are more than a string array holds
+    if pc.any(pc.match_substring_regex(texts, r"^\s|\s$")).as_py():
+        texts = pc.utf8_trim_whitespace(texts)
     nothing = pc.is_in(texts, value_set=pa.array(["", *WORDS], texts.type))
     return pc.if_else(nothing, pa.scalar(None, texts.type), texts) if pc.any(nothing).as_py() else texts
 

@@ -34,7 +34,7 @@ def partition(species: Names, genus: Names, barcodes: Names, *, seed: int = 0) -
     The procedure is that of the script `bioscan_split.py` in bioscan-ml/BIOSCAN-5M (2024-05-30). It sorts a species'
     barcodes by their number with an unstable sort; here those of one number stand in alphabetical order, so that every
     machine gives the same answer. Nothing depends on the order of the rows. Barcodes count as equal when they are so
-    without the N at their ends.
+    in capitals and without the N at their ends.
 
     Args:
         species: names; missing where unknown.
@@ -87,7 +87,7 @@ class _Specimens:
     @classmethod
     def of(cls, species: Names, genus: Names, barcodes: Names) -> _Specimens:
         chunks = barcodes.chunks if isinstance(barcodes, pa.ChunkedArray) else [barcodes]
-        keys = pa.chunked_array(map(_trimmed, chunks), pa.large_string())
+        keys = pa.chunked_array(map(comparable, chunks), pa.large_string())
         start = np.full(len(species), _CODE[PRETRAIN], np.int8)
         return cls(_numbered(species), _numbered(keys), start)
 
@@ -159,8 +159,20 @@ class _Specimens:
         return chosen
 
 
-def _trimmed(barcodes: pa.Array) -> pa.Array:
-    trimmed = pc.utf8_trim(barcodes.cast(pa.large_string()), "Nn")
+def comparable(barcodes: pa.Array) -> pa.Array:
+    """Write barcodes so that those which count as equal are: in capitals, without the N at their ends; null for none.
+
+    Args:
+        barcodes: strings.
+
+    Examples:
+        >>> comparable(pa.array(["NACgtN", "ACGT", "NN", None])).to_pylist()
+        ['ACGT', 'ACGT', None, None]
+    """
+    texts = barcodes.cast(pa.large_string())
+    if pc.any(pc.match_substring_regex(texts, "[a-z]")).as_py():
+        texts = pc.ascii_upper(texts)
+    trimmed = pc.utf8_trim(texts, "N")
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, trimmed.type), trimmed)
 
 
