@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -76,7 +77,8 @@ def delimiter_of(path: Path) -> str:
     """
     with pa.input_stream(path) as stream:
         first: str = stream.read(_HEADER).partition(b"\n")[0].decode(errors="replace")
-    return max((DELIMITERS[ending(path)], *",;\t"), key=first.count)
+    count = Counter(first)
+    return max((DELIMITERS[ending(path)], *",;\t"), key=lambda letter: count[letter])
 
 
 def write_table(table: pa.Table, path: Path, delimiter: str | None = None) -> None:
