@@ -76,7 +76,7 @@ def delimiter_of(path: Path) -> str:
         path: the file.
     """
     with pa.input_stream(path) as stream:
-        first: str = stream.read(_HEADER).partition(b"\n")[0].decode(errors="replace")
+        first = bytes(stream.read(_HEADER)).partition(b"\n")[0].decode(errors="replace")
     count = Counter(first)
     return max((DELIMITERS[ending(path)], *",;\t"), key=lambda letter: count[letter])
 
