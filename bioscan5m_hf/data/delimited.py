@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -77,8 +76,7 @@ def delimiter_of(path: Path) -> str:
     """
     with pa.input_stream(path) as stream:
         first = bytes(stream.read(_HEADER)).partition(b"\n")[0].decode(errors="replace")
-    count = Counter(first)
-    return max((DELIMITERS[ending(path)], *",;\t"), key=lambda letter: count[letter])
+    return max((DELIMITERS[ending(path)], *",;\t"), key=first.count)
 
 
 def write_table(table: pa.Table, path: Path, delimiter: str | None = None) -> None:
