@@ -76,7 +76,8 @@ def delimiter_of(path: Path) -> str:
     """
     with pa.input_stream(path) as stream:
         first = bytes(stream.read(_HEADER)).partition(b"\n")[0].decode(errors="replace")
-    return max((DELIMITERS[ending(path)], *",;\t"), key=first.count)
+    found: str = max((DELIMITERS[ending(path)], *",;\t"), key=first.count)
+    return found
 
 
 def write_table(table: pa.Table, path: Path, delimiter: str | None = None) -> None:
