@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ..data.packages import IMAGE_PACKAGES
 from ..data.schema import COLUMN_NAMES
 from ..data.sources import METADATA, open_source
+from ..data.statistics.count import is_invented
 from ..errors import Bioscan5mError
 from .catalogue import Catalogue, read_catalogue, source_tables
 from .naming import Classifier, Library, load_naming
@@ -41,6 +42,7 @@ class Collection:
         photographs: of the specimens; None where the dataset has none.
         library: an index, for neighbours.
         naming: what names are given by.
+        invented: nothing of the dataset is real.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Collection:
     photographs: Photographs | None = None
     library: Library | None = None
     naming: Library | Classifier | None = None
+    invented: bool = False
     columns: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -156,4 +159,5 @@ def open_collection(
         None if shown is None else Photographs(Shards(shown)),
         library,
         naming,
+        bool(is_invented(dataset, revision)),
     )

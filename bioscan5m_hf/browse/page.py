@@ -46,6 +46,8 @@ class Answers:
         """Say what is shown, and what is missing."""
         collection = self.collection
         said = [f"{len(collection.catalogue):,} specimens of {collection.name}."]
+        if collection.invented:
+            said.append("All of them are invented.")
         if collection.photographs is None:
             said.append("This dataset has no photographs: cards are without them.")
         return f'<div class="head"><h1>Specimens</h1><p>{escape(" ".join(said))}</p></div>'

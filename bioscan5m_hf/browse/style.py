@@ -55,6 +55,8 @@ CSS = f"""
 .pager .form {{ flex: 0 1 8rem !important; min-width: 5rem !important; }}
 .gradio-container main, .gradio-container .wrap {{ width: 100%; }}
 .pager button, .quiet {{ max-width: 11rem; min-height: 2.6rem; }}
+.pager {{ flex-wrap: nowrap !important; gap: .6rem; }}
+.pager button {{ flex: 0 1 9rem !important; min-width: 0 !important; padding-inline: .4rem; white-space: nowrap; }}
 .quiet {{ align-self: center; }}
 #near:empty, #near:not(:has(*)), #answer:not(:has(*)) {{ display: none; }}
 button.selected[role=tab] {{ color: {ACCENT} !important; }}

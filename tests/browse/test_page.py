@@ -56,6 +56,11 @@ def visit(browser, address):
     opened.page.close()
 
 
+def test_an_invented_dataset_says_so_at_the_top(visit):
+    visit.found("page 1")
+    assert "All of them are invented." in visit.page.locator(".head").inner_text()
+
+
 def test_cards_show_photographs_that_decode_barcodes_and_maps(visit):
     assert re.fullmatch(r"160 specimens · page 1 of 14", visit.found("page 1"))
     cards = visit.page.locator("#cards .card")

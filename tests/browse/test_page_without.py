@@ -47,6 +47,7 @@ def test_a_dataset_without_photographs_says_so_and_shows_cards(browser, address)
     visit = Visit(browser, address)
     visit.found("3 specimens")
     assert "This dataset has no photographs" in visit.page.locator(".head").inner_text()
+    assert "invented" not in visit.page.locator(".head").inner_text()
     assert visit.page.locator("#cards .card").count() == 3
     assert visit.page.locator("#cards .photo").count() == 0
     assert visit.page.locator("#cards button[data-neighbours]").count() == 0
