@@ -116,6 +116,47 @@ def test_a_partition_is_one_answer_without_leaks_and_any_order_of_rows_gives_it(
     assert again == [found[place] for place in places]
 
 
+def counted(rows):
+    """Give how many specimens of each species stand in each split."""
+    genus, species, barcodes = (pa.array(column, pa.string()) for column in zip(*rows, strict=True))
+    return collections.Counter(zip(species.to_pylist(), partition(species, genus, barcodes), strict=True))
+
+
+def own(number):
+    """Give a barcode that no other number has."""
+    return "".join("ACGT"[number // 4**place % 4] for place in range(6))
+
+
+def test_a_species_becomes_unseen_as_a_whole_wherever_its_genus_is_missing():
+    rows = [["Aus", "Aus bus", own(at)] for at in range(3)]
+    rows += [["Aus", "Aus sp. 1", own(10 + at)] for at in range(8)] + [
+        [None, "Aus sp. 1", own(30 + at)] for at in (0, 1)
+    ]
+    found = counted(rows)
+    assert sum(count for (name, split), count in found.items() if name == "Aus sp. 1" and "unseen" in split) == 10
+    too_few = counted([row for row in rows if row[2] != own(10)])
+    assert too_few["Aus sp. 1", "other_heldout"] == 9
+
+
+def test_a_species_seen_once_is_trained_on_as_a_whole():
+    found = counted([["Aus", "Aus bus", own(1)], ["aus", "Aus bus", own(2)], ["Aus", "Aus sp. 2", own(3)]])
+    assert found == {("Aus bus", "train"): 2, ("Aus sp. 2", "other_heldout"): 1}
+
+
+def test_a_missing_genus_is_known_where_a_published_name_lacks_its_genus_too():
+    unseen = [[None, "Aus sp. 1", own(at)] for at in range(8)]
+    assert counted([["Aus", "Aus bus", own(50)], *unseen])["Aus sp. 1", "other_heldout"] == 8
+    assert ("Aus sp. 1", "other_heldout") not in counted([[None, "Aus bus", own(50)], *unseen])
+
+
+@pytest.mark.parametrize("species", [1, 2, 5])
+def test_of_a_short_tail_one_specimen_at_least_is_for_validation(species):
+    rows = [["Aus", f"Aus {'bcdef'[at]}us", own(10 * at + one)] for at in range(species) for one in range(7)]
+    found = counted(rows)
+    assert sum(count for (_, split), count in found.items() if split == "val") == max(1, round(0.05 * 7 * species))
+    assert found["Aus bus", "val"] == 1
+
+
 def table(path, rows, header=HEADER):
     with path.open("w", newline="") as stream:
         csv.writer(stream, delimiter="\t" if path.suffix == ".tsv" else ",").writerows([header, *rows])

@@ -92,24 +92,24 @@ class _Specimens:
         return cls(_numbered(species), _numbered(keys), start)
 
     def split_seen_and_unseen(self, placeholder: NDArray[np.bool_], genus: Names) -> None:
-        """Published names are seen; well-populated placeholders in their genera are unseen."""
+        """Published names are seen; placeholders with enough specimens in their genera are unseen, all of a name.
+
+        As in the script, no genus is a known one where a published name lacks its genus, too.
+        """
         named = self.species >= 0
         self.split[named & ~placeholder] = _CODE["seen"]
         genera = _numbered(genus)
-        known = np.zeros(genera.max(initial=-1) + 2, bool)  # one more, for specimens without a genus
+        known = np.zeros(genera.max(initial=-1) + 2, bool)  # the last place is that of specimens without a genus
         known[genera[self.split == _CODE["seen"]]] = True
-        known[-1] = False
         pool = named & placeholder & known[genera]
-        many = np.bincount(self.species[pool], minlength=self.species.max(initial=-1) + 2) >= UNSEEN_ROWS
-        self.split[pool & many[self.species]] = _CODE["unseen"]
+        many = self._rows_of_species(pool) >= UNSEEN_ROWS
+        self.split[named & many[self.species]] = _CODE["unseen"]
 
     def keep_single_specimens(self) -> None:
-        """A species with one specimen is trained on."""
-        seen = np.flatnonzero(self.split == _CODE["seen"])
-        counts = np.bincount(self.species[seen], minlength=1)
-        single = seen[counts[self.species[seen]] == 1]
-        self.single = len(single)
-        self.split[single] = _CODE[TRAIN]
+        """A species of which one specimen is seen is trained on, with all specimens of that name."""
+        single = self._rows_of_species(self.split == _CODE["seen"]) == 1
+        self.single = int(single.sum())
+        self.split[(self.species >= 0) & single[self.species]] = _CODE[TRAIN]
 
     def take(self, into: str, out_of: str, share: Share, seed: int) -> None:
         """Move barcodes of each species, with all specimens that have them, into a split."""
@@ -132,6 +132,10 @@ class _Specimens:
         """Specimens with a name that no split has taken are kept apart."""
         self.split[(self.split == _CODE[PRETRAIN]) & (self.species >= 0)] = _CODE[HELDOUT]
 
+    def _rows_of_species(self, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Count the rows of each species among some that have one; the last place, of no species, is 0."""
+        return np.bincount(self.species[rows], minlength=self.species.max(initial=-1) + 2)
+
     def _groups(self, of: str) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
         """Give species in alphabetical order, each with its barcodes and their numbers of rows, ascending."""
         rows = (self.split == _CODE[of]) & (self.barcode >= 0)
@@ -151,11 +155,11 @@ class _Specimens:
         goal = round(LONG_TAIL * (self.single + int(rows[rows < LONG_TAIL_ROWS.stop].sum())))
         chosen: list[int] = []
         for species, keys, sizes in self._groups("seen"):
-            if len(chosen) >= goal:
-                break
             count, gone = int(rows[species]), int(tested[species])
             if count in LONG_TAIL_ROWS and gone <= TEST.target(count + gone) and sizes[0] == 1:
                 chosen.append(int(keys[0]))
+                if len(chosen) >= goal:  # after the first at the earliest, as in the script
+                    break
         return chosen
 
 
