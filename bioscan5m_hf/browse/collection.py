@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..data.folder import kind_of
+from ..data.kinds import Kind
 from ..data.packages import IMAGE_PACKAGES
 from ..data.schema import COLUMN_NAMES
 from ..data.sources import METADATA, open_source
-from ..data.statistics.count import is_invented
 from ..errors import Bioscan5mError
 from .catalogue import Catalogue, read_catalogue, source_tables
 from .naming import Classifier, Library, load_naming
@@ -159,5 +160,5 @@ def open_collection(
         None if shown is None else Photographs(Shards(shown)),
         library,
         naming,
-        bool(is_invented(dataset, revision)),
+        kind_of(dataset, revision) is Kind.INVENTED,
     )

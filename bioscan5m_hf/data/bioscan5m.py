@@ -20,6 +20,7 @@ from ..splits import SPLIT_NAMES
 from .archives import read_members
 from .build import build_metadata, build_taxonomy, identity
 from .card import DESCRIPTIONS
+from .kinds import ABOUT, Kind
 from .manifest import Manifest, digest, locked
 from .origins import read_origin
 from .packages import IMAGE_PACKAGES, METADATA, SAMPLE, TAXONOMY
@@ -115,10 +116,13 @@ class Bioscan5M(datasets.ArrowBasedBuilder):  # type: ignore[misc]
     def _info(self) -> datasets.DatasetInfo:
         name = self.config.name
         fields = taxonomy_fields(SPLIT_NAMES) if name == TAXONOMY else specimen_fields(image=name != METADATA)
-        if self.release.invented():
-            text = "Everything in this dataset is invented: no organism, record or picture is real."
-            return datasets.DatasetInfo(description=text, features=features(fields), license="CC0 1.0")
-        return datasets.DatasetInfo(features=features(fields), license="CC BY 3.0 Unported")
+        kind = self.release.kind()
+        invented = "Everything in this dataset is invented: no organism, record or picture is real."
+        return datasets.DatasetInfo(
+            description=invented if kind is Kind.INVENTED else "",
+            features=features(fields),
+            license=ABOUT[kind].licence_name,
+        )
 
     def _archive_identities(self, config: str) -> list[str]:
         """Say which archives the rows of a config come from: others make another cache."""

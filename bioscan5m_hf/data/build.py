@@ -73,7 +73,7 @@ def build(
     try:
         with manifest.locked(folder), executor(options.workers, options.scheduler) as pool:
             state = Manifest.load(folder)
-            state.invented = release.invented()
+            state.kind = release.kind()
             state.repository = options.repository or state.repository
             shop = Workshop(folder, state, pool, options, say, tuple(archives))
             build_metadata(shop, source)

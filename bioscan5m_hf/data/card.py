@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from .. import __version__, splits
+from .kinds import ABOUT, Kind
 from .manifest import REJECTED, Manifest, write_text
 from .packages import IMAGE_PACKAGES, PACKAGES
 from .schema import COLUMNS, IMAGE, IMAGE_MEANING, features, specimen_fields, taxonomy_fields
@@ -116,9 +117,9 @@ class CardFacts:
     hub_path: str = "ORG/bioscan-5m"
 
     @property
-    def invented(self) -> bool:
-        """The data say that they are invented."""
-        return self.state is not None and self.state.invented
+    def kind(self) -> Kind:
+        """Whose specimens they are."""
+        return Kind.OFFICIAL if self.state is None else self.state.kind
 
 
 def write_card(state: Manifest) -> Path:
@@ -163,8 +164,8 @@ def render(facts: CardFacts) -> str:
     metadata = next((config for config in sized if config.name == "metadata"), sized[0])
     text: str = _template().render(
         yaml=yaml.safe_dump(_front_matter(facts), sort_keys=False, allow_unicode=True, width=120),
-        title="BIOSCAN-5M, invented specimens" if facts.invented else "BIOSCAN-5M",
-        invented=facts.invented,
+        title=ABOUT[facts.kind].title,
+        kind=facts.kind,
         specimens=_number(metadata.rows),
         has_images=facts.configs[0].name in IMAGE_PACKAGES,
         path=facts.path,
@@ -184,16 +185,17 @@ def render(facts: CardFacts) -> str:
 
 def _front_matter(facts: CardFacts) -> dict[str, Any]:
     rows = max(config.rows or 0 for config in facts.configs)
+    about = ABOUT[facts.kind]
     return {
-        "license": "cc0-1.0" if facts.invented else "cc-by-3.0",
+        "license": about.licence,
         "language": ["en"],
-        "pretty_name": "BIOSCAN-5M (invented)" if facts.invented else "BIOSCAN-5M",
+        "pretty_name": about.name,
         "size_categories": [next((name for limit, name in _SIZES if rows < limit), "n>10M")],
         "task_categories": ["image-classification", "zero-shot-image-classification", "feature-extraction"],
         "task_ids": ["multi-class-image-classification"],
-        "annotations_creators": ["machine-generated" if facts.invented else "expert-generated"],
+        "annotations_creators": [about.annotations],
         "tags": [
-            *(["invented", "synthetic"] if facts.invented else []),
+            *(["invented", "synthetic"] if facts.kind is Kind.INVENTED else []),
             "biology",
             "dna",
             "insects",

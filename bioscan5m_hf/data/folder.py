@@ -17,6 +17,7 @@ import yaml
 from ..errors import Bioscan5mError
 from ..splits import SPLIT_NAMES
 from .card import DESCRIPTIONS
+from .kinds import ABOUT, Kind
 from .manifest import FOLDER
 from .packages import IMAGE_PACKAGES
 from .schema import specimen_fields, taxonomy_fields
@@ -197,6 +198,29 @@ def front_matter(readme: str) -> dict[str, Any]:
     if not isinstance(card, dict):
         raise ValueError("the YAML of README.md is no mapping")
     return card
+
+
+def kind_of(dataset: str | Path, revision: str | None = None) -> Kind | None:
+    """Tell whose specimens a dataset holds, by the name in its card; None where there is no card, or another name.
+
+    Args:
+        dataset: dataset folder, Hub id, or name in the prepared cache.
+        revision: branch, tag or commit on the Hub.
+    """
+    path = Path(dataset) / "README.md"
+    try:
+        if not Path(dataset).is_dir():
+            if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(dataset)):
+                return None
+            from huggingface_hub import hf_hub_download
+
+            path = Path(hf_hub_download(str(dataset), "README.md", repo_type="dataset", revision=revision))
+        name = str(front_matter(path.read_text(encoding="utf-8")).get("pretty_name", ""))
+    except (OSError, ValueError):
+        return None
+    if "invented" in name:
+        return Kind.INVENTED
+    return next((kind for kind, about in ABOUT.items() if about.name == name), None)
 
 
 def declared_fields(config: str) -> list[pa.Field]:

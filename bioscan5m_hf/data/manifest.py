@@ -16,10 +16,11 @@ from typing import Any
 
 from ..errors import OutputError
 from .checks import Rejection
+from .kinds import Kind
 
 
 FOLDER = ".bioscan5m"
-FORMAT = 1
+FORMAT = 2
 """Part of every shard's key: raise it when the same inputs give other files."""
 
 REJECTED = "rejected.csv"
@@ -53,13 +54,13 @@ class Manifest:
     Args:
         folder: the dataset folder.
         configs: name → what is known of it.
-        invented: the release says that it is invented.
+        kind: whose specimens they are.
         repository: where it will be on the Hub, for the card; None where nobody has said it.
     """
 
     folder: Path
     configs: dict[str, Config] = field(default_factory=dict)
-    invented: bool = False
+    kind: Kind = Kind.OFFICIAL
     repository: str | None = None
 
     @classmethod
@@ -75,7 +76,7 @@ class Manifest:
                 state = json.loads(path.read_text())
                 if state["format"] == FORMAT:
                     configs = {name: Config(**config) for name, config in state["configs"].items()}
-                    return cls(folder, configs, state["invented"], state.get("repository"))
+                    return cls(folder, configs, Kind(state["kind"]), state.get("repository"))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise OutputError(f"{path} is damaged ({error}): remove {folder} and build again") from error
             raise OutputError(f"{folder} was built by another version of this package: build into a new folder")
@@ -92,7 +93,7 @@ class Manifest:
     def save(self) -> None:
         """Write the manifest, beside and renamed."""
         configs = {name: vars(config) for name, config in self.configs.items()}
-        state = {"format": FORMAT, "invented": self.invented, "repository": self.repository, "configs": configs}
+        state = {"format": FORMAT, "kind": self.kind, "repository": self.repository, "configs": configs}
         write_text(self.folder / FOLDER / "manifest.json", json.dumps(state))
 
     def done(self, config: str, file: str, key: str) -> bool:

@@ -14,9 +14,6 @@ PINNED_REVISION = "eeefb30"
 HUB_REVISION = "main"
 """Revision for packages of which no pinned one is known."""
 
-INVENTED = "INVENTED.txt"
-"""A release with this file beside its packages, or in its metadata zip, is invented; datasets built from it say so."""
-
 ZENODO = "https://zenodo.org/records/11973457"
 DRIVE = "https://drive.google.com/drive/folders/"
 IMAGE_PACKAGES = ("cropped_256", "original_256", "cropped", "original_full")

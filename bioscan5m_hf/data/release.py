@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from bioscan5m_hf.data.packages import IMAGE_PACKAGES, INVENTED, METADATA_MEMBERS, PACKAGES, Package
+from bioscan5m_hf.data.kinds import MARKS, Kind
+from bioscan5m_hf.data.packages import IMAGE_PACKAGES, METADATA_MEMBERS, PACKAGES, Package
 from bioscan5m_hf.errors import ReleaseError
 
 
@@ -103,7 +104,7 @@ class Release:
                 f"there is no release folder {address}", hint="give the folder that holds the official zips"
             )
         official = (
-            {INVENTED}
+            set(MARKS.values())
             | {package.name for package in PACKAGES}
             | {_base(member) for member in METADATA_MEMBERS.values()}
         )
@@ -218,10 +219,12 @@ class Release:
         names = [name for archive in archives for name in _missing_siblings(archive, archives)]
         return tuple(dict.fromkeys(names))
 
-    def invented(self) -> bool:
-        """Tell whether the release says that it is invented, beside its archives or inside that of the metadata."""
+    def kind(self) -> Kind:
+        """Tell whose specimens these are, by a mark beside the archives or inside that of the metadata."""
         archive = self._locate(next(package.name for package in PACKAGES if package.kind == "metadata"))
-        return self._locate(INVENTED) is not None or bool(archive and INVENTED in _members(archive))
+        inside = _members(archive) if archive else {}
+        marked = (kind for kind, mark in MARKS.items() if mark in inside or self._locate(mark) is not None)
+        return next(marked, Kind.OFFICIAL)
 
     def boxes(self) -> str | None:
         """Give the path of the table of bounding boxes; None where it is not there.
@@ -312,8 +315,9 @@ def _probe(address: str) -> str | None:
 
 
 def _members(archive: str) -> dict[str, str]:
-    """Give the metadata members of a zip by format, and `INVENTED`; they may lie under other than official folders."""
-    names = {_base(member): name for name, member in METADATA_MEMBERS.items()} | {INVENTED: INVENTED}
+    """Give the metadata members of a zip by format, and the marks; they may lie under other than official folders."""
+    names = {_base(member): name for name, member in METADATA_MEMBERS.items()}
+    names |= {mark: mark for mark in MARKS.values()}
     try:
         with _open(archive) as stream, zipfile.ZipFile(stream) as zipped:
             return {names[_base(path)]: path for path in zipped.namelist() if _base(path) in names}

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.csv as pv
 
 from ..splits import image_path
-from .packages import INVENTED, METADATA_MEMBERS, PACKAGES, archive_name
+from .kinds import MARKS, Kind
+from .packages import METADATA_MEMBERS, PACKAGES, archive_name
 from .schema import COLUMN_NAMES
 
 
@@ -33,13 +34,19 @@ def member(name: str) -> ZipInfo:
     return info
 
 
-def write_metadata(folder: Path, table: pa.Table, *, invented: str = "") -> Path:
+_SAID = {
+    Kind.INVENTED: "The specimens of this release say that they are invented.\n",
+    Kind.OWN: "These are not the specimens of BIOSCAN-5M: `bioscan5m import` took them over into its form.\n",
+}
+
+
+def write_metadata(folder: Path, table: pa.Table, kind: Kind) -> Path:
     """Write the metadata table into the official zip.
 
     Args:
         folder: of the release.
         table: all columns of the schema; null becomes an empty cell.
-        invented: text for the mark of an invented release; none where it is empty.
+        kind: whose specimens they are; the zip says so.
 
     Returns:
         The zip.
@@ -47,15 +54,17 @@ def write_metadata(folder: Path, table: pa.Table, *, invented: str = "") -> Path
     path = folder / METADATA_ZIP
     beside = path.with_name(path.name + PART)
     with ZipFile(beside, "w", ZIP_DEFLATED, compresslevel=1) as archive:
-        if invented:
-            place = posixpath.join(posixpath.dirname(METADATA_MEMBERS["csv"]), INVENTED)
-            archive.writestr(member(place), invented, ZIP_DEFLATED)
+        if kind in MARKS:
+            place = posixpath.join(posixpath.dirname(METADATA_MEMBERS["csv"]), MARKS[kind])
+            archive.writestr(member(place), _SAID[kind], ZIP_DEFLATED)
         info = member(METADATA_MEMBERS["csv"])
         info.compress_type = ZIP_DEFLATED
         with archive.open(info, "w", force_zip64=True) as stream:
             options = pv.WriteOptions(quoting_style="needed", quoting_header="none")
             pv.write_csv(table.select(COLUMN_NAMES), stream, options)
     os.replace(beside, path)
+    if kind in MARKS:
+        (folder / MARKS[kind]).write_text(_SAID[kind], encoding="utf-8")
     return path
 
 

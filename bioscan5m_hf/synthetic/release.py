@@ -20,7 +20,8 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from .. import splits
-from ..data.packages import INVENTED, archive_name
+from ..data.kinds import MARKS, Kind
+from ..data.packages import archive_name
 from ..data.writing import member
 from ..errors import OutputError
 from .census import Census, take_census
@@ -103,7 +104,7 @@ def synthesize(
             else:
                 _write_images(part, census, list(dict.fromkeys(packages)), jsonld, workers, bar)
         (part / "README.md").write_text(_README.format(specimens=specimens, seed=seed), encoding="utf-8")
-        (part / INVENTED).write_text(INVENTED_TEXT, encoding="utf-8")
+        (part / MARKS[Kind.INVENTED]).write_text(INVENTED_TEXT, encoding="utf-8")
         if root.exists():
             root.rmdir()
         part.rename(root)

@@ -15,7 +15,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from ..data.packages import INVENTED
+from ..data.kinds import MARKS, Kind
 from ..data.schema import COLUMN_NAMES
 from ..data.writing import member
 from .rows import HEIGHT, WIDTH, Measured
@@ -77,7 +77,9 @@ def write_metadata(folder: Path, pieces: Iterable[tuple[pa.Table, Measured]], *,
     """
     with ExitStack() as stack:
         archive = stack.enter_context(ZipFile(folder / METADATA_ZIP, "w", ZIP_DEFLATED, compresslevel=1))
-        archive.writestr(member(f"{posixpath.dirname(CSV_MEMBER)}/{INVENTED}"), INVENTED_TEXT, ZIP_DEFLATED)
+        archive.writestr(
+            member(f"{posixpath.dirname(CSV_MEMBER)}/{MARKS[Kind.INVENTED]}"), INVENTED_TEXT, ZIP_DEFLATED
+        )
         boxes = stack.enter_context((folder / BOXES_TSV).open("wb"))
         boxes.write(("\t".join(BOX_COLUMNS) + "\n").encode())
         waiting = folder / "metadata.jsonld.part"

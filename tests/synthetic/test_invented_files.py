@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from bioscan5m_hf import splits
-from bioscan5m_hf.data.packages import INVENTED, archive_name
+from bioscan5m_hf.data.kinds import MARKS, Kind
+from bioscan5m_hf.data.packages import archive_name
 from bioscan5m_hf.data.schema import COLUMN_NAMES
 from bioscan5m_hf.errors import OutputError
 from bioscan5m_hf.synthetic import PACKAGES, release, synthesize
@@ -23,6 +24,7 @@ from bioscan5m_hf.synthetic.writing import BOX_COLUMNS, BOXES_TSV, CSV_MEMBER, J
 
 
 Rows = list[dict[str, str]]
+INVENTED = MARKS[Kind.INVENTED]
 ARCHIVES = {
     "BIOSCAN_5M_cropped_256_train.zip",
     "BIOSCAN_5M_cropped_256_eval.zip",

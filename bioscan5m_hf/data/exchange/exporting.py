@@ -64,7 +64,7 @@ def export(
         within: rank → names that are let in.
         revision: branch, tag or commit on the Hub.
         shard: specimens of a tar of `webdataset`.
-        rights: holder and licence for `darwin-core`; those of BIOSCAN-5M where it is empty.
+        rights: holder and licence for `darwin-core`; those of BIOSCAN-5M where it is empty and the specimens are its.
         address: of photographs on the web, for `darwin-core`: see `terms.multimedia`.
 
     Raises:

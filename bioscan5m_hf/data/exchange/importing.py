@@ -18,8 +18,9 @@ from ..archives import MAX_BYTES, check_jpeg
 from ..checks import Rejection, shown, violations
 from ..images.photographs import find_photographs, open_photograph
 from ..keys import md5_keys
+from ..kinds import Kind
 from ..manifest import write_rejected
-from ..packages import IMAGE_PACKAGES, INVENTED
+from ..packages import IMAGE_PACKAGES
 from ..schema import COLUMN_NAMES, COLUMNS
 from ..writing import PART, PhotographArchives, write_metadata
 from .darwin_core import META, read_darwin_core
@@ -36,7 +37,6 @@ SCHEMA = pa.schema([pa.field(column.name, column.type) for column in COLUMNS])
 TOGETHER = 20_000
 """Records that are typed and checked at a time: as texts they take some kilobytes each."""
 
-INVENTED_TEXT = "The specimens of this release say that they are invented.\n"
 FASTA_NOTE = "of FASTA headers only the ids are taken over: names come from a table"
 
 
@@ -105,9 +105,7 @@ def import_release(
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
-        write_metadata(beside, table, invented=INVENTED_TEXT if read.invented else "")
-        if read.invented:
-            (beside / INVENTED).write_text(INVENTED_TEXT, encoding="utf-8")
+        write_metadata(beside, table, Kind.INVENTED if read.invented else Kind.OWN)
         count = _write_photographs(beside, package, table, pictures, rejected, notes)
         write_rejected(beside / REJECTED, rejected)
         if release.exists():

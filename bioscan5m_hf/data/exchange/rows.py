@@ -10,9 +10,10 @@ from typing import Any
 
 from ...errors import Bioscan5mError
 from ...taxonomy import LABELS, RANKS, is_filler
+from ..folder import kind_of
+from ..kinds import Kind
 from ..schema import COLUMN_NAMES, IMAGE
 from ..sources import Source, choose_config, open_source, read_tables
-from ..statistics.count import is_invented
 
 
 Row = dict[str, Any]
@@ -28,7 +29,7 @@ class Rows:
         splits: what is read of it.
         within: rank → the names that are let in; empty for all.
         columns: what is read of them.
-        invented: nothing of the dataset is real; each row says so in `invented`.
+        kind: whose specimens they are, where the card says so; each row says in `invented` that it is.
         left_out: reason → specimens that were not written.
         changed: what was changed → specimens that were.
     """
@@ -37,7 +38,7 @@ class Rows:
     splits: Sequence[str]
     within: Mapping[str, Sequence[str]] = field(default_factory=dict)
     columns: Sequence[str] = COLUMN_NAMES
-    invented: bool = False
+    kind: Kind | None = None
     left_out: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
 
@@ -58,7 +59,7 @@ class Rows:
 
     def _tidy(self, row: Row) -> Row:
         fillers = {rank: None for rank in RANKS if row.get(rank) and is_filler(row[rank])}
-        return {**dict.fromkeys(COLUMN_NAMES), **row, **fillers, "invented": self.invented}
+        return {**dict.fromkeys(COLUMN_NAMES), **row, **fillers, "invented": self.kind is Kind.INVENTED}
 
 
 def open_rows(
@@ -93,8 +94,7 @@ def open_rows(
         raise Bioscan5mError(
             f"there is no dataset {dataset}: name a folder that `bioscan5m build` made, or a repository on the Hub"
         ) from error
-    invented = bool(is_invented(dataset, revision))
-    return Rows(source, source.choose_splits(split), within or {}, columns, invented)
+    return Rows(source, source.choose_splits(split), within or {}, columns, kind_of(dataset, revision))
 
 
 def deepest(row: Mapping[str, Any]) -> tuple[str, str] | None:

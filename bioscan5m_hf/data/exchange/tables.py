@@ -12,6 +12,7 @@ from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from ..kinds import Kind
 from ..writing import member
 from .rows import Row, Rows
 from .terms import BCDM, DNA, OCCURRENCE, Term, cell, multimedia
@@ -63,7 +64,7 @@ def write_darwin_core(rows: Rows, path: Path, *, title: str, rights: str = "", a
         rows: the specimens.
         path: zip file.
         title: of the dataset.
-        rights: holder and licence; those of BIOSCAN-5M where it is empty.
+        rights: holder and licence; those of BIOSCAN-5M where it is empty and the specimens are its.
         address: of photographs on the web, with `{processid}`, `{split}` and `{chunk}`; empty for no table of them,
             since it has no use without addresses.
 
@@ -96,7 +97,9 @@ def write_darwin_core(rows: Rows, path: Path, *, title: str, rights: str = "", a
                 extension.write(_header(table.terms))
                 shutil.copyfileobj(held, extension, 1 << 20)
         archive.writestr(_deflated(META), meta([core, *extensions]))
-        archive.writestr(_deflated(EML), eml(title, written, rows.invented, rights))
+        if not rights and rows.kind not in (Kind.OFFICIAL, Kind.INVENTED):
+            rows.changed["have no holder and licence in the archive: name them with --rights"] = written
+        archive.writestr(_deflated(EML), eml(title, written, rows.kind, rights))
     return written
 
 
@@ -126,13 +129,14 @@ def _described(table: Table, element: str) -> str:
     )
 
 
-def eml(title: str, specimens: int, invented: bool, rights: str = "") -> str:
+def eml(title: str, specimens: int, kind: Kind | None, rights: str = "") -> str:
     """Describe a dataset in the Ecological Metadata Language 2.2: title, rights, and that it is invented, if so."""
+    invented, official = kind is Kind.INVENTED, kind is Kind.OFFICIAL
     said = f"{specimens:,} specimens of insects and other arthropods" + (", all of them invented" if invented else "")
-    holder = "nobody: invented" if invented else rights or "Centre for Biodiversity Genomics"
+    known = ("Centre for Biodiversity Genomics", RIGHTS) if official else ("not stated", "No rights are stated.")
+    holder, law = ("nobody: invented", INVENTED_RIGHTS) if invented else (rights or known[0], rights or known[1])
     party = f"<organizationName>{escape(holder)}</organizationName>"
-    cited = "" if invented or rights else f"    <additionalInfo><para>{escape(CITATION)}</para></additionalInfo>\n"
-    law = INVENTED_RIGHTS if invented else rights or RIGHTS
+    cited = "" if rights or not official else f"    <additionalInfo><para>{escape(CITATION)}</para></additionalInfo>\n"
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<eml:eml xmlns:eml="https://eml.ecoinformatics.org/eml-2.2.0" packageId="bioscan5m-hf"'

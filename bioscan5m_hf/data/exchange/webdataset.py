@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...taxonomy import RANKS
+from ..kinds import Kind
 from ..schema import COLUMN_NAMES, IMAGE
 from .rows import Row, Rows
 
@@ -58,7 +59,7 @@ def write_webdataset(rows: Rows, folder: Path, shard: int = SHARD) -> int:
                     _add(tar, f"{key(row['processid'])}.{ending}", data)
                 sizes[name] += 1
     (folder / "sizes.json").write_text(json.dumps(sizes, indent=1) + "\n", encoding="utf-8")
-    if rows.invented:
+    if rows.kind is Kind.INVENTED:
         (folder / README).write_text(_INVENTED, encoding="utf-8")
     return sum(sizes.values())
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from ...errors import Bioscan5mError
 from ...splits import SPLIT_NAMES
-from ..folder import front_matter
+from ..folder import kind_of
+from ..kinds import Kind
 from ..sources import METADATA, Source, choose_config, open_source
 from . import barcodes, bins, counts, sizes
 from .distances import MOST, by_rank, choose
@@ -67,13 +67,14 @@ def statistics(
             f"{', '.join(map(str, source.files))}"
         )
     coded = scan(source, splits)
+    kind = kind_of(dataset, revision)
     about: Row = {
         "name": Path(dataset).name if Path(dataset).is_dir() else str(dataset),
         "config": source.config,
         "splits": list(splits),
         "specimens": coded.rows,
         "repeated_processids": coded.repeated,
-        "invented": is_invented(dataset, revision),
+        "invented": None if kind is None else kind is Kind.INVENTED,
     }
     notes = _notes(coded, source)
     tables = tables_of(coded)
@@ -167,27 +168,6 @@ def measured(
         f"of a group with more than {MOST:,} different barcodes {MOST:,} were drawn (seed {seed}), of a species none"
     )
     return tables, [said] if distances or reference else []
-
-
-def is_invented(dataset: str | Path, revision: str | None = None) -> bool | None:
-    """Tell whether the dataset's card says that everything in it is invented; None where there is no card.
-
-    Args:
-        dataset: dataset folder, Hub id, or name in the prepared cache.
-        revision: branch, tag or commit on the Hub.
-    """
-    path = Path(dataset) / "README.md"
-    try:
-        if not Path(dataset).is_dir():
-            if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(dataset)):
-                return None
-            from huggingface_hub import hf_hub_download
-
-            path = Path(hf_hub_download(str(dataset), "README.md", repo_type="dataset", revision=revision))
-        card = front_matter(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return "invented" in str(card.get("pretty_name", ""))
 
 
 def _notes(coded: Coded, source: Source) -> list[str]:

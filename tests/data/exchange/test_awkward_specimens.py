@@ -17,6 +17,7 @@ from PIL import Image
 from bioscan5m_hf.data.build import Options, build
 from bioscan5m_hf.data.exchange import export, import_release
 from bioscan5m_hf.data.intake import Policy
+from bioscan5m_hf.data.kinds import ABOUT, Kind
 
 
 LONG = "Z-" + "9" * 60
@@ -150,14 +151,18 @@ def test_an_archive_names_addresses_and_rights_that_are_given(awkward, tmp_path)
     assert (names["scientificName"], names["taxonRank"]) == ("Animalia", "kingdom")
 
 
-def test_rights_are_those_of_bioscan_unless_others_are_named(awkward, dataset, tmp_path):
+def test_rights_are_those_of_bioscan_where_the_specimens_are(awkward, dataset, tmp_path):
     said = {}
-    for place, folder in enumerate((awkward, dataset)):
+    official = shutil.copytree(awkward, tmp_path / "official")
+    card = (official / "README.md").read_text()
+    (official / "README.md").write_text(card.replace(ABOUT[Kind.OWN].name, ABOUT[Kind.OFFICIAL].name))
+    for place, folder in enumerate((official, dataset, awkward)):
         export(folder, tmp_path / f"{place}.zip", "darwin-core")
         with zipfile.ZipFile(tmp_path / f"{place}.zip") as archive:
             said[place] = ElementTree.fromstring(archive.read("eml.xml")).findtext("dataset/intellectualRights/para")
     assert "https://creativecommons.org/licenses/by/3.0/" in said[0]
     assert "invented" in said[1]
+    assert said[2] == "No rights are stated."
 
 
 def test_half_a_site_is_told(tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import zipfile
 
 import pytest
 from PIL import Image
@@ -9,9 +10,10 @@ from PIL import Image
 from bioscan5m_hf.data.build import Options, build
 from bioscan5m_hf.data.exchange import FORMATS, export, import_release
 from bioscan5m_hf.data.exchange.rows import open_rows
+from bioscan5m_hf.data.folder import front_matter, kind_of
 from bioscan5m_hf.data.intake import Policy
+from bioscan5m_hf.data.kinds import MARKS, Kind
 from bioscan5m_hf.data.manifest import Manifest
-from bioscan5m_hf.data.packages import INVENTED
 from bioscan5m_hf.errors import OutputError, ReleaseError
 
 
@@ -113,14 +115,34 @@ def test_columns_are_named_only_where_there_are_some(tmp_path):
         import_release(write(tmp_path, HEADER), tmp_path / "r", columns={"species": "Name"})
 
 
+def test_ones_own_specimens_are_not_said_to_be_those_of_bioscan(tmp_path):
+    import_release(write(tmp_path, HEADER + "A-1\t\t\tAus\tAus bus\t\tACGT\t\n"), tmp_path / "release")
+    assert (tmp_path / "release" / MARKS[Kind.OWN]).is_file()
+    folder = tmp_path / "insects"
+    build(tmp_path / "release", folder, options=Options(workers=1))
+    card = (folder / "README.md").read_text()
+    head = front_matter(card)
+    assert (head["license"], head["pretty_name"]) == ("unknown", "Specimens in the form of BIOSCAN-5M")
+    assert "These are not the specimens of BIOSCAN-5M" in card
+    for wrong in ("This is BIOSCAN-5M", "CBG", "63 % come from Costa Rica", "CC BY 3.0"):
+        assert wrong not in card, wrong
+    done = export(folder, tmp_path / "a.zip", "darwin-core")
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        said = archive.read("eml.xml").decode()
+    assert "No rights are stated" in said
+    assert "Biodiversity Genomics" not in said
+    assert done.changed == {"have no holder and licence in the archive: name them with --rights": 1}
+    assert kind_of(folder) is Kind.OWN
+
+
 def test_what_is_invented_stays_so(dataset, tmp_path):
     for name in (form.name for form in FORMATS.values() if form.readable):
         source = tmp_path / {"bcdm": "a.tsv", "darwin-core": "a.zip"}[name]
         export(dataset, source, name, split="val")
         import_release(source, tmp_path / name)
-        assert (tmp_path / name / INVENTED).is_file()
+        assert (tmp_path / name / MARKS[Kind.INVENTED]).is_file()
         build(tmp_path / name, tmp_path / f"{name}-built", options=Options(workers=1))
-        assert Manifest.load(tmp_path / f"{name}-built").invented
+        assert Manifest.load(tmp_path / f"{name}-built").kind is Kind.INVENTED
 
 
 def test_splits_of_a_table_are_kept_and_wrong_ones_told(tmp_path):
