@@ -310,11 +310,13 @@ FOREIGN = {
         "is not empty and was not built by this program (it holds thesis.tex)",
     ),
     "a damaged manifest": (
-        lambda folder: manifest.write_text(folder / ".bioscan5m" / "manifest.json", '{"format": 1'),
+        lambda folder: manifest.write_text(folder / ".bioscan5m" / "manifest.json", f'{{"format": {manifest.FORMAT}'),
         "manifest.json is damaged",
     ),
     "a strange manifest": (
-        lambda folder: manifest.write_text(folder / ".bioscan5m" / "manifest.json", '{"format": 1, "configs": []}'),
+        lambda folder: manifest.write_text(
+            folder / ".bioscan5m" / "manifest.json", f'{{"format": {manifest.FORMAT}, "configs": []}}'
+        ),
         "manifest.json is damaged",
     ),
     "another version": (
