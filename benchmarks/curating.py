@@ -1,7 +1,9 @@
-"""The curator's tools: statistics of a dataset beside the originals' way with pandas; and of the largest release."""
+"""The curator's tools: statistics of a dataset, beside those by pandas and Spark; and of the largest release."""
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +19,11 @@ TITLE = "The curator's tools"
 RANKS = ("phylum", "class", "order", "family", "subfamily", "genus", "species", "dna_bin")
 OURS = "data.statistics.statistics of the dataset built from them: all tables but distances"
 PANDAS = (
-    "what the originals' scripts do, in idiomatic pandas (their Spark is not run): read_csv of the extracted CSV; of "
-    "each attribute value_counts, share and ratio; of each split and rank unique values; of each rank the different "
-    "barcodes and Shannon's index of each group"
+    "what the originals' scripts do, in idiomatic pandas: read_csv of the extracted CSV; of each attribute "
+    "value_counts, share and ratio; of each split and rank unique values; of each rank the different barcodes and "
+    "Shannon's index of each group"
 )
+SPARK = "the same with PySpark's data frames in one local process, its Java counted in; starting it is not"
 SECONDS = "seconds in a process of its own, imports excluded"
 MEMORY = "peak PSS of the process, less its PSS when imports were there"
 
@@ -32,8 +35,12 @@ def run(bench: Bench) -> Iterator[Figure]:
 
 def _statistics(bench: Bench) -> Iterator[Figure]:
     table, dataset = bench.metadata_tree(bench.rows) / CSV_MEMBER, bench.metadata_dataset(bench.rows)
-    given = {"pandas": {"table": table}, "ours": {"dataset": dataset}}
-    peaks: dict[str, list[float]] = {"pandas": [], "ours": []}
+    said = {"pandas": PANDAS, "spark": SPARK, "ours": OURS}
+    if importlib.util.find_spec("pyspark") is None:
+        print("  pyspark is not installed: its way is left out", flush=True)
+        del said["spark"]
+    given = {way: {"dataset": dataset} if way == "ours" else {"table": table} for way in said}
+    peaks: dict[str, list[float]] = {way: [] for way in said}
     answers: dict[str, Any] = {}
 
     def task(way: str) -> float:
@@ -43,18 +50,19 @@ def _statistics(bench: Bench) -> Iterator[Figure]:
         return float(ran.result["seconds"])
 
     seconds = in_turn({way: lambda way=way: task(way) for way in given}, bench.repeats)  # type: ignore[misc]
-    for way, what in (("pandas", PANDAS), ("ours", OURS)):
+    for way, what in said.items():
         yield Figure(f"statistics: {way}", "s", seconds[way], note=f"{bench.rows:,} rows; {what}; {SECONDS}")
         yield Figure(f"statistics: {way}: memory", "GB", peaks[way], note=MEMORY)
-    faster, smaller = (ratios(way["pandas"], way["ours"]) for way in (seconds, peaks))
-    yield Figure("statistics: pandas ÷ ours", "×", faster)
-    yield Figure("statistics: memory, pandas ÷ ours", "×", smaller)
-    better = [max(pair) for pair in zip(faster, smaller, strict=True)]
-    note = "the bar is ten times faster, or ten times less memory"
-    yield Figure("statistics: pandas ÷ ours, the better of both", "×", better, Bar(">=", 10), note=note)
-    same = [answers["ours"][name] == value for name, value in answers["pandas"].items()]
-    note = "categories, labelled, largest, smallest; different barcodes and Shannon's index to 9 digits"
-    yield Figure("statistics: the same as pandas'", "share", [sum(same) / len(same)], Bar(">=", 1), note=note)
+    for way in list(said)[:-1]:
+        faster, smaller = (ratios(found[way], found["ours"]) for found in (seconds, peaks))
+        yield Figure(f"statistics: {way} ÷ ours", "×", faster)
+        yield Figure(f"statistics: memory, {way} ÷ ours", "×", smaller)
+        better = [max(pair) for pair in zip(faster, smaller, strict=True)]
+        note = "the bar is ten times faster, or ten times less memory"
+        yield Figure(f"statistics: {way} ÷ ours, the better of both", "×", better, Bar(">=", 10), note=note)
+        same = [answers["ours"][name] == value for name, value in answers[way].items()]
+        note = "categories, labelled, largest, smallest; different barcodes and Shannon's index to 9 digits"
+        yield Figure(f"statistics: ours and {way}'s agree", "share", [sum(same) / len(same)], Bar(">=", 1), note=note)
     largest = bench.metadata_dataset(bench.max_rows)
     ran = measure.call("curating:statistics_ours", home=bench.home, memory=True, dataset=largest)
     note = f"{bench.max_rows:,} rows; {OURS}; {SECONDS}"
@@ -76,6 +84,46 @@ def statistics_ours(dataset: str) -> dict[str, Any]:
         for row in found["attributes"]
     } | {f"diversity of {row['rank']}": [row["barcodes"], f"{row['shannon']:.9f}"] for row in found["diversity"]}
     return {"seconds": seconds, "before": before, "found": numbers}
+
+
+def statistics_spark(table: str) -> dict[str, Any]:
+    """Count a table with PySpark."""
+    from pyspark.sql import SparkSession
+    from pyspark.sql import functions as spark
+
+    session = SparkSession.builder.master("local[*]").config("spark.ui.enabled", "false").getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    session.range(1).count()
+    before, start = sum(map(measure.pss, measure.family(os.getpid()))), time.perf_counter()
+    rows = session.read.csv(str(Path(table)), header=True)
+    found: dict[str, Any] = {}
+    for name in (*RANKS, "dna_barcode", "country", "province_state"):
+        count = spark.col("count")
+        sizes = rows.where(spark.col(name).isNotNull()).groupBy(name).count()
+        told = (spark.count(count), spark.sum(count), spark.max(count), spark.min(count), spark.median(count))
+        found[name] = list(sizes.agg(*told, spark.stddev_pop(count)).first()[:4])
+    numbers = ["image_measurement_value", "area_fraction", "scale_factor"]
+    rows.select([spark.col(name).cast("double") for name in numbers]).summary().collect()
+    ranks = (*RANKS, "dna_barcode", "country")
+    rows.groupBy("split").agg(*(spark.countDistinct(name) for name in ranks)).collect()
+    for names in (["class", "order"], ["class", "order", "family"], ["country"], ["country", "province_state"]):
+        rows.groupBy(names).count().collect()
+    rows.groupBy("`coord-lat`", "`coord-lon`").count().collect()
+    rows.groupBy(spark.length("dna_barcode")).count().collect()
+    for rank in RANKS:
+        labelled = rows.select(rank, "dna_barcode").dropna()
+        copies = labelled.groupBy(rank, "dna_barcode").count()
+        whole = copies.groupBy(rank).agg(spark.sum("count").alias("all"), spark.count("*").alias("different"))
+        share = spark.col("count") / spark.col("all")
+        term = (-share * spark.log2(share + spark.lit(1e-12))).alias("term")
+        index = copies.join(whole, rank).select(rank, term).groupBy(rank).agg(spark.sum("term").alias("bits"))
+        different = spark.col("different")
+        whole.agg(spark.mean(different), spark.median(different), spark.stddev_pop(different)).first()
+        barcodes = labelled.select("dna_barcode").distinct().count()
+        found[f"diversity of {rank}"] = [barcodes, f"{index.agg(spark.mean('bits')).first()[0]:.9f}"]
+    seconds = time.perf_counter() - start
+    session.stop()
+    return {"seconds": seconds, "before": before, "found": found}
 
 
 def statistics_pandas(table: str) -> dict[str, Any]:
