@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO
 from zipfile import BadZipFile, ZipFile, ZipInfo
@@ -24,6 +25,11 @@ META_BYTES = 1_000_000
 
 SMALL, RATIO = 10_000_000, 200
 """A member that unpacks to more than `SMALL` bytes, and to `RATIO` times its packed size, is no table but a bomb."""
+
+BIN = "BOLD:"
+"""What the id of a Barcode Index Number begins with."""
+
+_AUTHOR = re.compile(r"(?<=[a-z])\s+\(?[A-ZÀ-Þ][^\d]*,\s*(?:1[78]|19|20)\d\d\)?$")
 
 _OURS = {term.uri.rpartition("/")[2]: term.ours for term in (*OCCURRENCE, *DNA) if term.ours}
 _GENE = next(term.uri.rpartition("/")[2] for term in DNA if term.ours == "marker")
@@ -76,14 +82,67 @@ def _second(
 
 def _values(terms: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
     values = {_OURS[term]: text for term, text in terms.items() if _OURS.get(term)}
-    rank, name = terms.get("taxonRank", "").lower(), terms.get("scientificName", "")
-    author = terms.get("scientificNameAuthorship", "")
-    name = name.removesuffix(author).strip() if author else name
-    if rank == "species" and name:
-        values["species"] = name
+    rank = terms.get("taxonRank", "").lower()
+    name = without_author(terms.get("scientificName", ""), terms.get("scientificNameAuthorship", ""))
+    if species := _species(terms, rank, name):
+        values["species"] = species
     if name and rank != KINGDOM[0]:
         values.setdefault("taxon", name)
+    if not values.get("dna_bin", "").startswith(BIN):  # of others, a taxonID is a number of their own
+        values.pop("dna_bin", None)
+    if terms.get("countryCode") and not values.get("country"):
+        values["country"] = country_of(terms["countryCode"])
     return values | {ours: terms[theirs] for ours, theirs in names.items() if theirs in terms}
+
+
+def _species(terms: Mapping[str, str], rank: str, name: str) -> str:
+    """Give the species: that of GBIF's own column, genus and epithet, or the name of a record of that rank."""
+    if terms.get("species"):
+        return terms["species"]
+    if terms.get("genus") and terms.get("specificEpithet"):
+        return f"{terms['genus']} {terms['specificEpithet']}"
+    return name if rank == "species" else ""
+
+
+def without_author(name: str, author: str = "") -> str:
+    """Take the authorship off a scientific name: the one that is given, or what ends in a year.
+
+    Args:
+        name: as records have it.
+        author: of the name, where it stands in a column of its own.
+
+    Examples:
+        >>> without_author("Musca domestica Linnaeus, 1758"), without_author("Megaselia sp. A")
+        ('Musca domestica', 'Megaselia sp. A')
+        >>> without_author("Aedes albopictus (Skuse, 1894)"), without_author("Aus bus Smith", "Smith")
+        ('Aedes albopictus', 'Aus bus')
+    """
+    if author:
+        return name.removesuffix(author).strip()
+    found = _AUTHOR.search(name)
+    return name[: found.start()] if found else name
+
+
+@cache
+def country_of(code: str) -> str:
+    """Give the English name of a country by its code of ISO 3166-1; nothing where none has it, or nobody knows them.
+
+    Args:
+        code: two or three letters.
+
+    Examples:
+        >>> country_of("CR"), country_of("ZZ")
+        ('Costa Rica', '')
+    """
+    try:
+        import pycountry
+    except ModuleNotFoundError:
+        return ""
+    try:
+        found = pycountry.countries.lookup(code)
+    except LookupError:
+        return ""
+    return str(getattr(found, "common_name", found.name))
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import pyarrow as pa
+
 from ...errors import ReleaseError
 from ..checks import MISSING_WORDS, shown
-from ..schema import COLUMN_NAMES
+from ..schema import COLUMN_NAMES, COLUMNS
 from .terms import BCDM_NAMES, INVENTED_NOTE, MARKER
 
 
@@ -31,6 +33,8 @@ R_WORDS = ("NA", "N/A")
 LINE = 10_000_000
 """Letters of a line at the most: a longer one is no record, and would fill the memory."""
 
+_NUMBERS = {column.name for column in COLUMNS if not pa.types.is_string(column.type)}
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
 
 
@@ -57,7 +61,8 @@ def read_table(path: Path, names: Mapping[str, str]) -> Iterator[Found]:
     """Read a table with a header: BCDM, one of ours, or one of other columns.
 
     A table with tabs is read as BOLD writes it, where a quote is a letter like any other; a cell that stands in quotes
-    as a whole loses them. In tables with commas or semicolons, quotes protect delimiters and line ends.
+    as a whole loses them. In tables with commas or semicolons, quotes protect delimiters and line ends; beside
+    semicolons a number may have a comma for its point.
 
     Args:
         path: CSV or TSV, which may be compressed with gzip.
@@ -79,6 +84,8 @@ def read_table(path: Path, names: Mapping[str, str]) -> Iterator[Found]:
                 yield Found(str(path), row, {}, problem)
                 continue
             values = {ours: known(cells[place]) for ours, place in wanted.items()}
+            if delimiter == ";":
+                values = {ours: _with_point(ours, text) for ours, text in values.items()}
             yield checked(str(path), row, {ours: text for ours, text in values.items() if text})
 
 
@@ -152,6 +159,11 @@ def _cells(lines: Iterator[str], delimiter: str, path: Path) -> Iterator[list[st
         yield from csv.reader(lines, delimiter=delimiter, strict=True)
     except csv.Error as error:
         raise ReleaseError(f"cannot be read as a table: {error}", file=str(path)) from error
+
+
+def _with_point(ours: str, text: str) -> str:
+    """Write a number with a point, where a spreadsheet writes commas."""
+    return text.replace(",", ".") if ours in _NUMBERS and _DECIMAL_COMMA.fullmatch(text) else text
 
 
 def _unquoted(cell: str) -> str:

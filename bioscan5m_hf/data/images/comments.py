@@ -11,6 +11,8 @@ from PIL import Image
 
 
 MARK = "bioscan5m "
+FOREIGN = "a file that was not made here stands in the place of its result: move one of the two"
+"""Why a photograph is left out whose result would be written over somebody's file."""
 
 
 def make_comment(source: Path, **said: Any) -> str:  # noqa: ANN401
@@ -41,6 +43,16 @@ def made_so(target: Path, source: Path, wanted: Mapping[str, Any]) -> dict[str, 
         return None
     same = all(said.get(name) == value for name, value in json.loads(json.dumps(dict(wanted))).items())
     return said if same else None
+
+
+def is_foreign(target: Path, made: str) -> bool:
+    """Tell whether a file is there that was not made here in the same way, and must stay as it is.
+
+    Args:
+        target: the file.
+        made: what its comment would say, `crop` or `resize`.
+    """
+    return target.exists() and read_comment(target).get("made") != made
 
 
 def _identity(source: Path) -> list[int]:

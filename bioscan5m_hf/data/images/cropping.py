@@ -18,7 +18,7 @@ from ..manifest import write_text
 from ..workers import executor, ordered_map
 from .background import EMPTY, find_specimen
 from .boxes import Box, read_boxes, write_boxes
-from .comments import made_so, make_comment, read_comment
+from .comments import FOREIGN, is_foreign, made_so, make_comment, read_comment
 from .photographs import PhotographError, find_photographs, open_photograph
 from .window import FIVE_MILLION, CropRule, shorter_side
 
@@ -237,6 +237,8 @@ def crop(job: Job | Skipped, making: Making) -> Done | Skipped:
         return job
     if earlier := _earlier(job, making):
         return Done(earlier, job.target, there=True)
+    if is_foreign(job.target, "crop"):
+        return Skipped(job.file, FOREIGN)
     try:
         photograph = open_photograph(job.source)
         box, score = (job.box, job.score) if job.box else _found(photograph, job.source.stem)

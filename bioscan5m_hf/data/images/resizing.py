@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..workers import executor, ordered_map
-from .comments import made_so, make_comment
+from .comments import FOREIGN, is_foreign, made_so, make_comment
 from .cropping import QUALITY, Skipped, check_folders, photographs_of, save_jpeg
 from .photographs import PhotographError, open_photograph
 from .window import shorter_side
@@ -81,6 +81,8 @@ def _resize(job: tuple[Path, str, Path], short_side: int, quality: int) -> bool 
     said = {"made": "resize", "short_side": short_side, "quality": quality}
     if made_so(target, source, said) is not None:
         return True
+    if is_foreign(target, "resize"):
+        return Skipped(file, FOREIGN)
     try:
         picture = shorter_side(open_photograph(source), short_side)
     except (PhotographError, ValueError) as error:

@@ -60,6 +60,30 @@ def test_species_lose_their_authors_and_constants_count_for_all(tmp_path):
     assert {row["country"] for row in rows.values()} == {"Canada"}
 
 
+GBIF = ("occurrenceID", "scientificName", "taxonRank", "genus", "specificEpithet", "countryCode", "taxonID")
+
+
+@pytest.mark.parametrize(
+    ("values", "species"),
+    [
+        (("Musca domestica Linnaeus, 1758", "SPECIES", "Musca", "domestica", "CA", "1524843"), "Musca domestica"),
+        (("Musca domestica Linnaeus, 1758", "SPECIES", "", "", "CA", ""), "Musca domestica"),
+        (("Musca domestica vicina Macquart, 1851", "SUBSPECIES", "Musca", "domestica", "CA", ""), "Musca domestica"),
+        (("Megaselia sp. A", "SPECIES", "", "", "CA", ""), "Megaselia sp. A"),
+        (("Musca Linnaeus, 1758", "GENUS", "Musca", "", "CA", ""), None),
+    ],
+)
+def test_species_and_countries_of_gbif_are_read_as_it_writes_them(tmp_path, values, species):
+    pytest.importorskip("pycountry")
+    fields = "".join(f'<field index="{place}" term="{DWC}{term}"/>' for place, term in enumerate(GBIF))
+    text = "\t".join(GBIF) + "\n" + "\t".join(["A-1", *values]) + "\n"
+    source = archive(tmp_path, {"meta.xml": meta(fields), "o.txt": text})
+    assert import_release(source, tmp_path / "release").rejected == []
+    build(tmp_path / "release", tmp_path / "dataset", options=Options(workers=1))
+    (row,) = open_rows(tmp_path / "dataset")
+    assert (row["species"], row["country"], row["dna_bin"]) == (species, "Canada", None)
+
+
 def test_sequences_of_other_genes_second_ones_and_strays_are_told(tmp_path):
     sequences = "A-1\t16S\tGGGG\nA-1\tCOI\tACGT\nA-1\tcox1\tAAAA\nZ-9\t\tCCCC\n"
     source = archive(tmp_path, {"meta.xml": meta(FIELDS, DNA), "o.txt": HEAD + "A-1\t\t\t\n", "d.txt": sequences})

@@ -115,6 +115,13 @@ def test_columns_are_named_only_where_there_are_some(tmp_path):
         import_release(write(tmp_path, HEADER), tmp_path / "r", columns={"species": "Name"})
 
 
+def test_numbers_of_spreadsheets_have_commas_beside_semicolons(tmp_path):
+    text = "processid;nuc;coord-lat;coord-lon;sampleid\nA-1;ACGT;10,5;-84,25;1,5\n"
+    assert import_release(write(tmp_path, text, "a.csv"), tmp_path / "release").rejected == []
+    row = taken(tmp_path / "release", tmp_path / "dataset")["A-1"]
+    assert (row["coord-lat"], row["coord-lon"], row["sampleid"]) == (10.5, -84.25, "1,5")
+
+
 def test_ones_own_specimens_are_not_said_to_be_those_of_bioscan(tmp_path):
     import_release(write(tmp_path, HEADER + "A-1\t\t\tAus\tAus bus\t\tACGT\t\n"), tmp_path / "release")
     assert (tmp_path / "release" / MARKS[Kind.OWN]).is_file()

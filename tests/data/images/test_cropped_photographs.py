@@ -318,6 +318,19 @@ def test_the_table_that_was_given_is_not_written_over_and_names_that_cannot_be_w
     assert list(read_boxes(tmp_path / "out" / "boxes.tsv")) == done.boxes
 
 
+def test_files_that_were_not_made_here_stay_as_they_are(folder, tmp_path):
+    for made, other in ((crop_folder, resize_folder), (resize_folder, crop_folder)):
+        out = tmp_path / made.__name__
+        out.mkdir()
+        dish(None).save(out / "grey.jpg")
+        mine = (out / "grey.jpg").read_bytes()
+        for again in (made, other):
+            left = {one.file: one.reason for one in again(folder, out, workers=1).skipped}
+            assert "not made here" in left["grey.png"]
+            assert (out / "grey.jpg").read_bytes() == mine
+        assert "not made here" in left["cmyk.jpg"]  # it was made by the first of the two
+
+
 def test_photographs_are_never_written_over(folder, tmp_path):
     for out in (folder, folder / "inside", tmp_path):
         with pytest.raises(OutputError, match="lie in each other"):
