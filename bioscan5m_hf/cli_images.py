@@ -82,7 +82,7 @@ def resize(
     from .data.images import resize_folder
 
     done = resize_folder(photographs, out, short_side, quality=quality, workers=workers, progress=True)
-    _tell(done.skipped, None)
+    _tell(done.skipped, out / "skipped.csv")
     earlier = f", {done.there:,} of them from an earlier run" if done.there else ""
     say(f"{out}: {done.photographs:,} photographs{earlier}, {len(done.skipped):,} files left out")
 

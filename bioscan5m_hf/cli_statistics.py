@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +13,7 @@ from .cli_console import say
 
 
 if TYPE_CHECKING:
-    from .data.plots import Picture
-    from .data.statistics import Statistics
+    from .data.plots.catalogue import Shown
 
 
 def register(app: typer.Typer) -> None:
@@ -38,16 +38,21 @@ def stats(
         list[str] | None, typer.Option(help="Processid of a specimen that gets a record card; may be repeated.")
     ] = None,
     boxes: Annotated[Path | None, typer.Option(help="Table of boxes to draw on the original photographs.")] = None,
+    masks: Annotated[Path | None, typer.Option(help="Folder of their masks, PROCESSID.png, to draw as well.")] = None,
 ) -> None:
     """Count what a dataset holds, and draw it: tables (Markdown, CSV, JSON), pictures (PNG, SVG) and a page."""
+    from .data.plots.catalogue import draw
     from .data.plots.page import write_page
     from .data.statistics import check_folder, published_differences, statistics, write_tables
 
     check_folder(out)
+    if masks and not boxes:
+        raise ValueError("masks are drawn on photographs with boxes: name their table with --boxes")
     needs = _needs(plot or (), boxes) if plots else set()
+    shown = _shown(dataset, needs, card or (), boxes, masks) if plots else None
     found = statistics(dataset, split=split, distances=distances, reference=reference, seed=seed)
     write_tables(found, out)
-    drawn = _pictures(found, dataset, out / "plots", plot, needs, card or (), boxes) if plots else []
+    drawn = draw(replace(shown, statistics=found.to_dict()), out / "plots", plot, progress=True) if shown else []
     page = write_page(found.to_dict(), drawn, out)
     for note in found.notes:
         say(f"note: {note}")
@@ -76,20 +81,17 @@ def _needs(names: Sequence[str], boxes: Path | None) -> set[str]:
     return needs
 
 
-def _pictures(
-    found: Statistics,
-    dataset: str,
-    folder: Path,
-    names: Sequence[str] | None,
-    needs: set[str],
-    cards: Sequence[str],
-    boxes: Path | None,
-) -> list[Picture]:
+def _shown(dataset: str, needs: set[str], cards: Sequence[str], boxes: Path | None, masks: Path | None) -> Shown:
+    """Read the photographs that pictures need; what is not there is told before anything is counted."""
     from .data.images import read_boxes
-    from .data.plots.catalogue import PHOTOGRAPHS, Shown, draw
-    from .data.plots.material import originals_with_boxes, with_photographs
+    from .data.plots.catalogue import PHOTOGRAPHS, Shown
+    from .data.plots.material import masks_of, originals_with_boxes, with_photographs
+    from .data.statistics.count import open_rows
 
-    rows = with_photographs(dataset, cards) if PHOTOGRAPHS in needs else []
+    open_rows(dataset)  # else a dataset that is not there would be told in other words
+    rows = with_photographs(dataset, cards) if PHOTOGRAPHS in needs or cards else []
+    if missing := set(cards) - {row.get("processid") for row in rows}:
+        raise ValueError(f"no specimen {sorted(missing)[0]} in {dataset}: name others with --card")
     known = {} if boxes is None else {box.processid: box.corners for box in read_boxes(boxes)}
     originals = originals_with_boxes(dataset, known) if known else []
-    return draw(Shown(found.to_dict(), rows, cards, originals), folder, names, progress=True)
+    return Shown({}, rows, cards, originals, masks_of(masks, originals) if masks else ())

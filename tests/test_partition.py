@@ -225,7 +225,10 @@ def test_a_csv_of_a_spreadsheet_with_semicolons_comes_out_with_semicolons(tmp_pa
 
 def test_text_that_is_not_utf_8_is_refused_with_what_to_do(tmp_path):
     (tmp_path / "in.csv").write_bytes(",".join(HEADER).encode() + b"\nP1,Aus,Aus b\xfcs,ACGT\n")
-    with pytest.raises(ReleaseError, match="iconv"):
+    with pytest.raises(ReleaseError, match="iconv -f LATIN1"):
+        split_table(tmp_path / "in.csv", tmp_path / "out.csv")
+    (tmp_path / "in.csv").write_bytes(",".join(HEADER).encode("utf-16"))
+    with pytest.raises(ReleaseError, match=r"is UTF-16; .*iconv -f UTF-16"):
         split_table(tmp_path / "in.csv", tmp_path / "out.csv")
 
 

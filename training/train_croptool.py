@@ -22,8 +22,8 @@ from bioscan5m_hf.hub.records import record_figures
 from bioscan5m_hf.learning import report
 from bioscan5m_hf.learning.command import command_line, read_arguments, start_accelerator
 from bioscan5m_hf.learning.contrastive_run import SpecimenMeter
-from bioscan5m_hf.learning.detection import DetectionRecipe, detection_scores, is_held_out
-from bioscan5m_hf.learning.detection_photographs import Example, digest, find_photographs, make_examples
+from bioscan5m_hf.learning.detection import SURE, DetectionRecipe, detection_scores, is_held_out
+from bioscan5m_hf.learning.detection_photographs import Example, digest, find_photographs, make_examples, readable
 from bioscan5m_hf.learning.detection_run import DetectionRun, find_boxes, make_detector, parameter_groups
 from bioscan5m_hf.learning.recipe import RecipeError
 from bioscan5m_hf.learning.run import check_recipe
@@ -37,12 +37,15 @@ def main(arguments: list[str] | None = None) -> None:
         if not getattr(recipe, name):
             raise RecipeError(f"nothing to learn from: name --{name}")
     check_recipe(output, recipe)
-    examples = make_examples(find_photographs(recipe.images), read_boxes(recipe.boxes), empty=recipe.empty)
+    given = make_examples(find_photographs(recipe.images), read_boxes(recipe.boxes), empty=recipe.empty)
+    examples, problems = readable(given)
     held = [one for one in examples if is_held_out(one.processid, recipe.held_out)]
     learnt = [one for one in examples if not is_held_out(one.processid, recipe.held_out)]
     check_parts(recipe, learnt, held)
     output.mkdir(parents=True, exist_ok=True)
     accelerator = start_accelerator(recipe.precision, watching, output)
+    for problem in problems:
+        report.logger.warning("left out: %s", problem)
 
     set_seed(recipe.seed)
     with accelerator.local_main_process_first():
@@ -101,6 +104,13 @@ def train(run: DetectionRun, held: list[Example]) -> dict[str, float]:
     return scores
 
 
+def told(scores: dict[str, float]) -> str:
+    """Say by which score an empty dish is told."""
+    if SURE not in scores:
+        return "look at the score"
+    return f"19 of 20 specimens that were held out have a score of {scores[SURE]:.3f} or more"
+
+
 def figures(scores: dict[str, float]) -> tuple[float, float, float]:
     """Give the scores that are told while it learns."""
     return scores["ap_75"], scores["ar"], scores["mean_iou"]
@@ -152,10 +162,13 @@ def finish(run: DetectionRun, scores: dict[str, float], held: int) -> None:
         training=f"{start}; {len(run.examples):,} photographs, {recipe.steps:,} steps of {recipe.batch_size}. The "
         "weights are those of the last step. One box of each photograph is measured, the one with the highest score.",
         revision=run.data,
-        limits="It always has a box that it is most sure of, in an empty dish, too: look at the score. Photographs of "
+        limits="It always has a box that it is most sure of, in an empty dish, too: "
+        f"{told(scores)}. Photographs of "
         "another microscope than it was trained on are another matter; so are several specimens in one photograph.",
     )
-    run.accelerator.unwrap_model(run.model).cpu().save_pretrained(run.folder)
+    model = run.accelerator.unwrap_model(run.model).cpu()
+    model.config.specimen_score = scores.get(SURE)
+    model.save_pretrained(run.folder)
     run.processor.save_pretrained(run.folder)
     write_text(run.folder / "README.md", card)
     report.logger.info("saved %s", run.folder)

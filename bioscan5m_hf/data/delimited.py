@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def read_table(path: Path) -> pa.Table:
         if kind == PARQUET:
             return pq.read_table(path, partitioning=None)
         delimiter = delimiter_of(path)
+        _check_encoding(path)
         return _read_tsv(path) if delimiter == "\t" else _read_csv(path, delimiter)
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         said = str(error).splitlines()[0]
@@ -107,6 +109,13 @@ def write_table(table: pa.Table, path: Path, delimiter: str | None = None) -> No
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _check_encoding(path: Path) -> None:
+    with pa.input_stream(path) as stream:
+        if bytes(stream.read(2)) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            hint = "save it in UTF-8, such as `iconv -f UTF-16 -t UTF-8` does"
+            raise ReleaseError("is UTF-16", file=str(path), hint=hint)
 
 
 def _read_csv(path: Path, delimiter: str, *, quoted: bool = True) -> pa.Table:

@@ -21,6 +21,10 @@ CLASS = "specimen"
 SIXTEENTHS = "0123456789abcdef"
 
 
+SURE, MISSED = "score_of_95_percent", 0.05
+"""Name of the score that a specimen has to reach, and the share of those that are known which does not."""
+
+
 class Detection(NamedTuple):
     """The box that a detector is most sure of in a photograph.
 
@@ -133,7 +137,8 @@ def detection_scores(predictions: Mapping[str, Detection], boxes: Iterable[Box])
 
     Returns:
         `ap` and `ar` (means over overlaps from .50 to .95), `ap_50`, `ap_75`; and of the photographs with a box
-        `mean_iou` and the shares `iou_50` and `iou_75` of those whose box overlaps by at least as much.
+        `mean_iou`, the shares `iou_50` and `iou_75` of those whose box overlaps by at least as much, and
+        `score_of_95_percent`, which 19 of 20 of them reach: below it, `bioscan5m crop` takes a dish for an empty one.
 
     Raises:
         ValueError: there are no known boxes.
@@ -154,6 +159,11 @@ def detection_scores(predictions: Mapping[str, Detection], boxes: Iterable[Box])
         "mean_iou": float(shares.mean()),
         "iou_50": float((shares >= 0.5).mean()),
         "iou_75": float((shares >= 0.75).mean()),
+        SURE: float(
+            np.quantile(
+                [predictions[name].score if name in predictions else 0.0 for name in known], MISSED, method="lower"
+            )
+        ),
     }
     return _coco(predictions, known) | by_overlap
 

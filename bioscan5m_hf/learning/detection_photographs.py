@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,6 +116,30 @@ def make_examples(photographs: Mapping[str, Place], boxes: Iterable[Box], *, emp
         some = ", ".join(list(photographs)[:3])
         raise ReleaseError(f"no photograph has a box: photographs are called {some} and so on", file="boxes")
     return [Example(name, place, known.get(name)) for name, place in photographs.items() if empty or name in known]
+
+
+def readable(examples: Sequence[Example], threads: int = 4) -> tuple[list[Example], list[str]]:
+    """Open all photographs once, so that a bad one does not end a run hours later.
+
+    Args:
+        examples: to open.
+        threads: that open at once.
+
+    Returns:
+        Those that can be opened, and what is wrong with the others.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        problems = list(pool.map(_problem, examples))
+    good = [one for one, problem in zip(examples, problems, strict=True) if problem is None]
+    return good, [problem for problem in problems if problem is not None]
+
+
+def _problem(example: Example) -> str | None:
+    try:
+        example.open()
+    except ReleaseError as error:
+        return str(error)
+    return None
 
 
 def digest(examples: Iterable[Example]) -> str:

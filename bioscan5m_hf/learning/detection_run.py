@@ -205,13 +205,25 @@ def inputs(processor: Any, pictures: Sequence[Picture], boxes: Sequence[Box | No
         boxes: in them; None in an empty dish.
 
     Returns:
-        Pixels, their mask where the detector has one, and `labels`, on the CPU.
+        Pixels, their mask where the detector has one, and `labels`, on the CPU. Boxes are in shares of their own
+        photograph, as the detector is asked for them, whatever a photograph is padded to beside larger ones.
     """
     given = [
         {"image_id": number, "annotations": [] if box is None else [_annotation(box, number)]}
         for number, box in enumerate(boxes)
     ]
-    return dict(processor(images=list(pictures), annotations=given, return_tensors="pt"))
+    made = dict(processor(images=list(pictures), annotations=given, return_tensors="pt"))
+    for label, picture, box in zip(made["labels"], pictures, boxes, strict=True):
+        if box is not None:
+            label["boxes"] = _shares(box, picture).to(label["boxes"].dtype)
+    return made
+
+
+def _shares(box: Box, picture: Picture) -> torch.Tensor:
+    """Give center, width and height of a box in shares of its photograph, shape (1, 4)."""
+    size = torch.tensor([picture.width, picture.height], dtype=torch.float64)
+    upper, lower = torch.tensor(box.corners, dtype=torch.float64).view(2, 2) / size
+    return torch.cat([(upper + lower) / 2, lower - upper]).unsqueeze(0)
 
 
 def accepted(model: torch.nn.Module, tensors: dict[str, Any], device: torch.device) -> dict[str, Any]:

@@ -26,7 +26,17 @@ def found(boxes, grow=0.0, score=0.5):
 def test_perfect_boxes_have_perfect_scores():
     assert detection_scores(found(BOXES), BOXES) == dict.fromkeys(
         ("ap", "ap_50", "ap_75", "ar", "mean_iou", "iou_50", "iou_75"), pytest.approx(1.0)
-    )
+    ) | {"score_of_95_percent": 0.5}
+
+
+def test_nineteen_of_twenty_specimens_have_the_score_that_is_told():
+    boxes = [Box(f"A-{number}", 10, 10, 1, 1, 5, 5) for number in range(40)]
+    scores = {box.processid: Detection(box.corners, 0.01 * (number + 1)) for number, box in enumerate(boxes)}
+    told = detection_scores(scores, boxes)["score_of_95_percent"]
+    assert sum(one.score >= told for one in scores.values()) >= 38
+    assert told == pytest.approx(0.02)
+    del scores["A-0"], scores["A-1"]
+    assert detection_scores(scores, boxes)["score_of_95_percent"] == 0.0
 
 
 def test_boxes_that_are_a_quarter_too_wide_pass_where_they_overlap_by_four_fifths():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +14,12 @@ import yaml
 from PIL import Image
 from scripts import ROOT, load, log_of, train, weights_of
 
+from bioscan5m_hf.data.images import Detector, crop_folder
 from bioscan5m_hf.data.images.boxes import Box, read_boxes, write_boxes
 from bioscan5m_hf.errors import ReleaseError
 from bioscan5m_hf.learning.checkpoints import CheckpointError
 from bioscan5m_hf.learning.detection import DetectionRecipe, detection_scores, is_held_out
-from bioscan5m_hf.learning.detection_photographs import find_photographs, make_examples
+from bioscan5m_hf.learning.detection_photographs import find_photographs, make_examples, readable
 from bioscan5m_hf.learning.detection_run import accepted, find_boxes, inputs, make_detector, parameter_groups
 from bioscan5m_hf.learning.recipe import RecipeError, read_recipe
 from bioscan5m_hf.synthetic import synthesize
@@ -268,6 +270,57 @@ def test_photographs_and_boxes_that_cannot_be_used_are_told(folder, tmp_path):
     (broken,) = make_examples(photographs, [Box("A-1", 8, 6, 1, 1, 5, 5)])
     with pytest.raises(ReleaseError, match="A-1"):
         broken.open()
+
+
+def test_a_box_is_the_same_beside_photographs_of_another_shape(folder):
+    _, processor = make_detector(read_debug(folder))
+    wide, tall = Image.new("RGB", (1024, 768)), Image.new("RGB", (768, 1024))
+    boxes = [Box("A-1", 1024, 768, 256, 192, 768, 576), Box("A-2", 768, 1024, 0, 256, 384, 768)]
+    made = inputs(processor, [wide, tall, wide], [*boxes, None])
+    found = [np.asarray(label["boxes"]).round(4).tolist() for label in made["labels"]]
+    assert found == [[[0.5, 0.5, 0.5, 0.5]], [[0.25, 0.5, 0.5, 0.5]], []]
+    (alone,) = inputs(processor, [wide], boxes[:1])["labels"]
+    assert np.asarray(alone["boxes"]).round(4).tolist() == found[0]
+
+
+def test_unreadable_photographs_are_left_out_and_told_before_the_first_step(folder, tmp_path):
+    photographs = tmp_path / "photographs"
+    shutil.copytree(folder, photographs)
+    boxes = list(read_boxes(folder / "boxes.tsv"))
+    broken = next(path for path in photographs.rglob(f"{boxes[0].processid}.*"))
+    broken.write_bytes(broken.read_bytes()[:2000])
+    examples, problems = readable(make_examples(find_photographs(photographs), boxes))
+    assert len(examples) == len(boxes) - 1
+    assert boxes[0].processid in problems[0]
+    output = tmp_path / "croptool"
+    train(SCRIPT, *given(photographs, output))
+    assert (output / "model.safetensors").exists()
+
+
+def test_crop_asks_for_the_score_that_nearly_all_specimens_reach(finished, folder, tmp_path):
+    detector = Detector(str(finished), device="cpu")
+    told = {record["metric"]: record["value"] for record in json.loads((finished / "results.json").read_text())}
+    assert detector.sure == told["score_of_95_percent"] > 0
+    assert f"a score of {detector.sure:.3f} or more" in (finished / "README.md").read_text()
+    held = [path for path in folder.rglob("*.jpg") if is_held_out(path.stem, 8)]
+    (tmp_path / "few").mkdir()
+    for path in held:
+        shutil.copy(path, tmp_path / "few")
+    done = crop_folder(tmp_path / "few", tmp_path / "crops", detector=detector, workers=1)
+    assert len(done.boxes) == len(held)
+
+
+def test_a_photograph_that_the_detector_cannot_take_is_listed(finished, tmp_path):
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    for name, size in {"A-1": (64, 48), "A-2": (3, 2000), "A-3": (48, 64), "A-4": (64, 48)}.items():
+        Image.effect_noise(size, 90).convert("RGB").save(photographs / f"{name}.png")
+    detector = Detector(str(finished), device="cpu")
+    done = crop_folder(photographs, tmp_path / "crops", detector=detector, sure=0.0, workers=1)
+    listed = {one.file: one.reason for one in done.skipped}
+    assert "A-2.png" in listed
+    assert "3×2000" in listed["A-2.png"]
+    assert {box.processid for box in done.boxes} >= {"A-1", "A-3", "A-4"} - {name[:3] for name in listed}
 
 
 def test_empty_dishes_are_learnt_from_if_asked_to(folder, tmp_path):

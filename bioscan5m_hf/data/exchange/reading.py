@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -138,6 +139,8 @@ def open_text(path: Path, stream: IO[bytes] | None = None) -> Iterator[Iterator[
         with opener(path, "rb") if stream is None else stream as opened:
             yield _lines(io.TextIOWrapper(opened, encoding="utf-8-sig", newline=""), path)
     except UnicodeDecodeError as error:
+        wide = error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        hint = hint.replace("LATIN1", "UTF-16") if wide else hint
         raise ReleaseError(f"cannot be read as text: {error}", file=str(path), hint=hint) from error
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise ReleaseError(f"is damaged: {error}", file=str(path), hint="fetch it again") from error

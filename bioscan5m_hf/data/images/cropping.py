@@ -16,7 +16,7 @@ from PIL import Image
 from ...errors import OutputError, ReleaseError
 from ..manifest import write_text
 from ..workers import executor, ordered_map
-from .background import EMPTY, find_specimen
+from .background import EMPTY, Finding, find_specimen
 from .boxes import Box, read_boxes, write_boxes
 from .comments import FOREIGN, is_foreign, made_so, make_comment, read_comment
 from .photographs import PhotographError, find_photographs, open_photograph
@@ -138,7 +138,8 @@ def crop_folder(
         out: folder to write.
         boxes: table of known boxes.
         detector: finds boxes where no table is given; without either, the fallback does.
-        sure: score below which a photograph is listed; 0.5 for a detector, `background.EMPTY` for the fallback.
+        sure: score below which a photograph is listed; by default what the detector says, 0.5 where it says
+            nothing, and `background.EMPTY` for the fallback.
         rule: how a box becomes a crop.
         short_side: pixels of the crops' shorter side; None as they are cut.
         quality: of the JPEGs, 1 to 95.
@@ -159,7 +160,7 @@ def crop_folder(
         raise OutputError(f"{boxes} would be written over: copy it to another place first")
     known = None if boxes is None else {box.processid: box for box in read_boxes(boxes)}
     by = "boxes" if known is not None else "background" if detector is None else detector.name
-    making = Making(rule, short_side, quality, by, sure if sure is not None else SURE if detector else EMPTY)
+    making = Making(rule, short_side, quality, by, _sure(sure, detector))
     sources, skipped = photographs_of(folder)
     places = [Job(source, file, out / Path(file).with_suffix(".jpg")) for file, source in sources.items()]
     jobs: Iterator[Job | Skipped] = iter(places)
@@ -178,8 +179,16 @@ def crop_folder(
                 made.append(done)
     _remove_stale(skipped, out, {done.target for done in made})
     write_boxes([done.box for done in made], out / BOXES)
-    _write_skipped(skipped, out / SKIPPED)
+    write_skipped(skipped, out / SKIPPED)
     return Cropped([done.box for done in made], sum(done.there for done in made), skipped)
+
+
+def _sure(given: float | None, detector: Detector | None) -> float:
+    if given is not None:
+        return given
+    if detector is None:
+        return EMPTY
+    return SURE if detector.sure is None else detector.sure
 
 
 def check_folders(folder: Path, out: Path, quality: int) -> None:
@@ -201,8 +210,12 @@ def check_folders(folder: Path, out: Path, quality: int) -> None:
         raise OutputError(f"{out} is a file: name a folder")
 
 
-def photographs_of(folder: Path) -> tuple[dict[str, Path], list[Skipped]]:
+def photographs_of(folder: Path, *, alike: bool = False) -> tuple[dict[str, Path], list[Skipped]]:
     """Find the photographs of a folder by their names in it; a second one of one stem, and other files, are told.
+
+    Args:
+        folder: of photographs, with folders in it.
+        alike: photographs of one stem in different folders are different ones.
 
     Raises:
         ReleaseError: there is none.
@@ -216,11 +229,11 @@ def photographs_of(folder: Path) -> tuple[dict[str, Path], list[Skipped]]:
             skipped.append(Skipped(ascii(file)[1:-1], "a name that no table can hold: rename it"))
         elif not photograph:
             skipped.append(Skipped(file, "no photograph by its name"))
-        elif path.stem in stems:
-            skipped.append(Skipped(file, f"called like {stems[path.stem]}: a specimen has one photograph"))
+        elif (name := str(Path(file).with_suffix("")) if alike else path.stem) in stems:
+            skipped.append(Skipped(file, f"called like {stems[name]}: a specimen has one photograph"))
         else:
             found[file] = path
-            stems[path.stem] = file
+            stems[name] = file
     if not found:
         raise ReleaseError("a folder without photographs", file=str(folder))
     return found, skipped
@@ -286,13 +299,26 @@ def _detected(places: Sequence[Job], detector: Detector, making: Making) -> Iter
                 opened.append((job, open_photograph(job.source)))
             except PhotographError as error:
                 yield Skipped(job.file, str(error))
-        findings = detector([photograph for _, photograph in opened]) if opened else []
+        findings = _found_by(detector, [photograph for _, photograph in opened]) if opened else []
         for (job, photograph), found in zip(opened, findings, strict=True):
-            if found is None or found.score < making.sure:
+            if isinstance(found, str):
+                yield Skipped(job.file, found)
+            elif found is None or found.score < making.sure:
                 yield Skipped(job.file, "an empty dish, or not sure enough", found.score if found else None)
             else:
                 box = Box(job.source.stem, *photograph.size, *map(round, found.box))
                 yield Job(job.source, job.file, job.target, box, found.score)
+
+
+def _found_by(detector: Detector, photographs: Sequence[Image.Image]) -> list[Finding | str | None]:
+    """Ask a detector; where it cannot take photographs together, one by one, and tell of which it can take none."""
+    try:
+        return list(detector(photographs))
+    except (ValueError, RuntimeError) as error:
+        if len(photographs) == 1:
+            said = " ".join(str(error).split())[:200]
+            return [f"the detector cannot take a photograph of {'×'.join(map(str, photographs[0].size))}: {said}"]
+        return [found for one in photographs for found in _found_by(detector, [one])]
 
 
 def _found(photograph: Image.Image, processid: str) -> tuple[Box | None, float]:
@@ -332,7 +358,8 @@ def _remove_stale(skipped: Sequence[Skipped], out: Path, made: set[Path]) -> Non
             target.unlink()
 
 
-def _write_skipped(skipped: Sequence[Skipped], path: Path) -> None:
+def write_skipped(skipped: Sequence[Skipped], path: Path) -> None:
+    """Write what was left out, and why, beside and renamed."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["file", "reason", "score"])

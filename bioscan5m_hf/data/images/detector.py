@@ -16,6 +16,8 @@ from .background import Finding
 class Detector:
     """A detector of specimens.
 
+    `sure` is the score that a specimen has to reach, where the model says one.
+
     Args:
         model: folder, or repository on the Hub.
         device: where it computes; by default a GPU where there is one.
@@ -38,6 +40,7 @@ class Detector:
         except (OSError, ValueError) as error:
             said = " ".join(str(error).split())[:200]
             raise Bioscan5mError(f"{model} cannot be opened as a detector of objects: {said}") from error
+        self.sure: float | None = getattr(self.model.config, "specimen_score", None)
         self.name = f"{without_folder(model)}@{self._weights()}"
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.model.to(self.device).eval()
@@ -50,7 +53,19 @@ class Detector:
 
         Returns:
             The box with the highest score of each, cut at the photograph's edges; None where none has an area.
+
+        Raises:
+            ValueError, RuntimeError: the model or its processor cannot take one of them.
         """
+        found: list[Finding | None] = [None] * len(photographs)
+        sizes = [photograph.size for photograph in photographs]
+        for size in dict.fromkeys(sizes):  # photographs of one size are not padded
+            places = [place for place, one in enumerate(sizes) if one == size]
+            for place, finding in zip(places, self._find([photographs[place] for place in places]), strict=True):
+                found[place] = finding
+        return found
+
+    def _find(self, photographs: Sequence[Image.Image]) -> list[Finding | None]:
         import torch
 
         inputs = self.processor(images=list(photographs), return_tensors="pt").to(self.device)

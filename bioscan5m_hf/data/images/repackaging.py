@@ -12,8 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
 
+import PIL
 from PIL import Image
 
+from ... import __version__
 from ...errors import OutputError, ReleaseError
 from ...splits import SPLIT_NAMES
 from ..archives import Member, open_archive, read_members, read_photograph
@@ -32,6 +34,7 @@ DERIVED = ("cropped", "original_256", "cropped_256")
 SOURCE = "original_full"
 WORK, REJECTED = ".repackage", "repackage-rejected.csv"
 ASKED, JOINING = "asked", "joining"
+MADE = "repackage.json"
 """Files in the working folder: what its parts were made by, and that they are all there and being joined."""
 
 AT_ONCE = 64
@@ -87,7 +90,7 @@ def repackage(
 
     They are zips in the official layout, stored, the same bytes whenever they are made from the same photographs with
     the same libraries. A photograph without a box, or whose box is wrong, is in `original_256` only, and listed in
-    `repackage-rejected.csv` beside the zips.
+    `repackage-rejected.csv` beside the zips; `repackage.json` has rule, quality, boxes and versions.
 
     Args:
         release: folder with the zips of `original_full`.
@@ -108,7 +111,8 @@ def repackage(
     folder = Path(out or release)
     known = {box.processid: box for box in read_boxes(boxes)}
     work = folder / WORK
-    asked = digest(hashlib.sha256(Path(boxes).read_bytes()).hexdigest(), asdict(rule), quality, AT_ONCE)
+    of_boxes = hashlib.sha256(Path(boxes).read_bytes()).hexdigest()
+    asked = digest(of_boxes, asdict(rule), quality, AT_ONCE)
     _check(folder, quality, asked)
     _begin(work, asked)
     jobs, rejected = _jobs(Release.open(release), known, work, rule, quality)
@@ -122,6 +126,8 @@ def repackage(
     write_text(work / JOINING, "")
     counts = {package: _join(folder, package, [job.part for job in jobs]) for package in DERIVED}
     write_rejected(folder / REJECTED, rejected)
+    said = {"rule": asdict(rule), "quality": quality, "boxes_sha256": of_boxes, "bioscan5m_hf": __version__}
+    write_text(folder / MADE, json.dumps({**said, "pillow": PIL.__version__, "photographs": counts}, indent=2) + "\n")
     shutil.rmtree(work)
     return Repackaged(counts, rejected, earlier)
 

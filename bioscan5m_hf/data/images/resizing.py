@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..workers import executor, ordered_map
 from .comments import FOREIGN, is_foreign, made_so, make_comment
-from .cropping import QUALITY, Skipped, check_folders, photographs_of, save_jpeg
+from .cropping import QUALITY, SKIPPED, Skipped, check_folders, photographs_of, save_jpeg, write_skipped
 from .photographs import PhotographError, open_photograph
 from .window import shorter_side
 
@@ -39,7 +39,8 @@ def resize_folder(
 ) -> Resized:
     """Resize the photographs of a folder to one shorter side; goes on where it was stopped.
 
-    A photograph keeps its place in the folder and its name, as JPEG; its comment has side and quality.
+    A photograph keeps its place in the folder and its name, as JPEG; its comment has side and quality. `skipped.csv`
+    lists what was not resized.
 
     Args:
         folder: of photographs, with folders in it.
@@ -60,7 +61,7 @@ def resize_folder(
     if short_side < 1:
         raise ValueError(f"a shorter side of {short_side} pixels: use 1 or more")
     check_folders(folder, out, quality)
-    sources, skipped = photographs_of(folder)
+    sources, skipped = photographs_of(folder, alike=True)
     jobs = [(source, file, out / Path(file).with_suffix(".jpg")) for file, source in sources.items()]
     made = there = 0
     bar = tqdm(total=len(jobs), unit=" photographs", disable=None if progress else True)
@@ -72,6 +73,7 @@ def resize_folder(
             else:
                 made += 1
                 there += done
+    write_skipped(skipped, out / SKIPPED)
     return Resized(made, there, skipped)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STATISTICS, PHOTOGRAPHS, BOXES = "statistics", "photographs", "boxes"
+CARD = "card"
 CARDS = 3
 """Specimens that get a record card where nobody asks for certain ones."""
 
@@ -67,12 +68,14 @@ class Shown:
         rows: specimens with their photographs.
         cards: process ids of the specimens that get a record card; empty for the first of several orders.
         boxes: photographs with boxes, as `boxes_on_photographs` takes them.
+        masks: of these photographs, where there are some.
     """
 
     statistics: Mapping[str, Any]
     rows: Sequence[Mapping[str, Any]] = ()
     cards: Sequence[str] = ()
     boxes: Sequence[tuple[str, Any, Sequence[float] | None]] = ()
+    masks: Sequence[Any] = ()
 
 
 def draw(
@@ -83,7 +86,7 @@ def draw(
     Args:
         given: what they are drawn from.
         folder: where they go.
-        names: of `PLOTS`; by default all for which anything is given.
+        names: of `PLOTS`; by default all for which anything is given. Cards that are asked for come, too.
         progress: show a bar, in a terminal.
 
     Returns:
@@ -100,6 +103,8 @@ def draw(
         raise ValueError(f"no picture {unknown[0]!r}: use some of {', '.join(PLOTS)}")
     if names is None:
         chosen = [name for name in chosen if _possible(PLOTS[name], given)]
+    if given.cards and CARD not in chosen:
+        chosen.append(CARD)
     drawn: list[Picture] = []
     with style():
         for name in tqdm(chosen, unit=" pictures", disable=None if progress else True, leave=False):
@@ -156,7 +161,8 @@ def _mosaics(rank: str) -> Callable[[Shown], Iterator[tuple[str, Figure, str]]]:
 
 
 def _boxes(given: Shown) -> Iterator[tuple[str, Figure, str]]:
-    yield "", specimens.boxes_on_photographs(given.boxes, dataset=shown(given.statistics)), ""
+    drawn = specimens.boxes_on_photographs(given.boxes, masks=given.masks, dataset=shown(given.statistics))
+    yield "", drawn, ""
 
 
 def _of_different_orders(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -195,6 +201,6 @@ PLOTS: Mapping[str, Plot] = {
     "barcode-gap": Plot("The barcode gap", STATISTICS, "barcode_gap", _of_statistics(measures.barcode_gap)),
     "mosaic-classes": Plot("Photographs of each class", PHOTOGRAPHS, "", _mosaics("class")),
     "mosaic-orders": Plot("Photographs of each order", PHOTOGRAPHS, "", _mosaics("order")),
-    "card": Plot("Record of a specimen", PHOTOGRAPHS, "", _cards),
+    CARD: Plot("Record of a specimen", PHOTOGRAPHS, "", _cards),
     "boxes": Plot("Boxes on the original photographs", BOXES, "", _boxes),
 }

@@ -222,7 +222,7 @@ def _draw_sites(axes: Axes, points: Sequence[Mapping[str, Any]]) -> None:
     steps = [*[10**power for power in range(12) if 2 * 10**power < most][-3:], int(most)]
     keys = [axes.scatter([], [], s=areas(count), label=short(count), **look) for count in steps]
     axes.legend(handles=keys, title="specimens\nof a site", loc="lower left", alignment="left", labelspacing=0.9,
-                fontsize=7.5, title_fontsize=7.5)  # fmt: skip
+                fontsize=7.5, title_fontsize=7.5, frameon=True, framealpha=0.9, edgecolor="none")  # fmt: skip
 
 
 def _draw_small(axes: Axes, points: Sequence[Mapping[str, Any]], scale: ScalarMappable, count: int) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
+from PIL import Image
 
 from ..packages import IMAGE_PACKAGES, SAMPLE
 from ..schema import IMAGE
@@ -82,6 +86,43 @@ def _rows(dataset: str | Path, config: str) -> Iterator[dict[str, Any]]:
 def _files(dataset: str | Path, config: str) -> list[str]:
     source = open_source(dataset, config)
     return [str(file) for split in source.choose_splits("all") for file in source.files[split]]
+
+
+def masks_of(folder: str | Path, photographs: Iterable[tuple[str, Any, Any]]) -> list[NDArray[np.bool_] | None]:
+    """Read the masks of photographs: pictures called PROCESSID.png, black where there is no specimen.
+
+    Args:
+        folder: of masks.
+        photographs: process id, photograph as it is in a dataset, and box of each.
+
+    Returns:
+        A mask for each photograph, of its height and width; None where the folder has none.
+
+    Raises:
+        ValueError: a mask cannot be read, or has another size than its photograph; or the folder has none of them.
+    """
+    found: list[NDArray[np.bool_] | None] = []
+    names = []
+    for processid, photograph, _ in photographs:
+        path = Path(folder) / f"{processid}.png"
+        names.append(path.name)
+        if not path.is_file():
+            found.append(None)
+            continue
+        try:
+            with Image.open(path) as picture, Image.open(io.BytesIO(photograph["bytes"])) as whole:
+                mask, size = np.asarray(picture.convert("L")) > 0, whole.size
+        except OSError as error:
+            raise ValueError(f"{path} cannot be read as a mask: {error}") from error
+        if mask.shape[::-1] != size:
+            sizes = "×".join(map(str, mask.shape[::-1])), "×".join(map(str, size))
+            raise ValueError(
+                f"{path} has {sizes[0]} pixels, its photograph {sizes[1]}: a mask has those of the original"
+            )
+        found.append(mask)
+    if not any(mask is not None for mask in found):
+        raise ValueError(f"{folder} has no mask of the photographs that are drawn, such as {', '.join(names[:3])}")
+    return found
 
 
 def originals_with_boxes(

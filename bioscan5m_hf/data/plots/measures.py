@@ -111,7 +111,7 @@ def distances_by_rank(statistics: Mapping[str, Any], measure: str | None = None)
     found = {rank: means for rank, means in found.items() if means}
     figure = canvas("Distance between barcodes of one group, by rank", shown(statistics), (6.6, 3.8))
     if not found:
-        return nothing(figure, "no distances: ask for them with --distances")
+        return nothing(figure, _unmeasured(statistics))
     axes = axes_of(figure)
     labels = [f"{rank}\n{len(means):,}" for rank, means in found.items()]
     axes.boxplot(list(found.values()), tick_labels=labels, widths=0.55, whis=(5, 95), showfliers=False, **_looks())
@@ -140,7 +140,7 @@ def distances_by_group(statistics: Mapping[str, Any], rank: str = "order", measu
     title = f"Distance between barcodes of one {rank}{note}"
     figure = canvas(title, shown(statistics), (7.2, 1.6 + 0.24 * max(4, len(some))))
     if not some:
-        return nothing(figure, f"no distances within a {rank}: ask for them with --distances")
+        return nothing(figure, _unmeasured(statistics, f" within a {rank}"))
     axes = axes_of(figure)
     boxes = [
         {
@@ -158,6 +158,12 @@ def distances_by_group(statistics: Mapping[str, Any], rank: str = "order", measu
     return figure
 
 
+def _unmeasured(statistics: Mapping[str, Any], where: str = "") -> str:
+    """Say why there are no distances: nobody asked for them, or no two barcodes can be compared."""
+    asked = "seed" in statistics["dataset"]
+    return f"no distances{where}: " + ("no two barcodes to compare" if asked else "ask for them with --distances")
+
+
 def barcode_gap(statistics: Mapping[str, Any]) -> Figure:
     """Draw for each species the largest distance within it against that to the nearest other species.
 
@@ -171,7 +177,7 @@ def barcode_gap(statistics: Mapping[str, Any]) -> Figure:
     ]
     figure = canvas("The barcode gap: is a species' nearest neighbour its own?", shown(statistics), (5.8, 6.2))
     if not rows:
-        return nothing(figure, "no distances: ask for them with --distances")
+        return nothing(figure, _unmeasured(statistics, " between species"))
     within, other = (np.array([row[name] for row in rows]) for name in ("largest_within", "nearest_other"))
     axes = axes_of(figure)
     gap = other > within

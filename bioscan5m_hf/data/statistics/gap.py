@@ -25,9 +25,10 @@ def barcode_gap(coded: Coded, groups: Groups, sequences: Sequences) -> Iterator[
     """Give the gap of each species: nearest distance to another species, less the largest distance within.
 
     Distances are p-distances of different barcodes, over 300 overlapping bases or more; all barcodes are compared. The
-    nearest other species is sought among all barcodes of the species' family; where its family has no other species,
-    or none of them overlaps, among all of its order. Within a species with one barcode the largest distance is 0 if
-    several specimens have it, and unknown if it is one specimen's. A filler is no species.
+    nearest other species is sought among all barcodes of the species' family; where that is unknown, has no other
+    species, or none of them overlaps, among all of its order, and at last among all there are. Within a species with
+    one barcode the largest distance is 0 if several specimens have it, and unknown if it is one specimen's. A filler
+    is no species.
 
     Args:
         coded: the rows.
@@ -43,8 +44,8 @@ def barcode_gap(coded: Coded, groups: Groups, sequences: Sequences) -> Iterator[
     codes = np.concatenate([groups.of(place) for place in kept] or [_NONE])
     rows = sequences.places(codes)
     distance, nearest = np.full(size, np.inf), np.full(size, -1, np.int64)
-    for rank in ("family", "order"):
-        wide = np.array([above[rank][code] for code in owner.tolist()], object)
+    for rank in ("family", "order", None):
+        wide = np.array(["all" if rank is None else above[rank][code] for code in owner.tolist()], object)
         lacking = np.isinf(distance[owner])
         for name in sorted({one for one in wide[lacking] if one is not None}):
             inside = np.flatnonzero(wide == name)

@@ -347,9 +347,11 @@ def test_photographs_are_never_written_over(folder, tmp_path):
 
 def test_photographs_are_resized_once(folder, tmp_path):
     done = resize_folder(folder, tmp_path / "small", 100, workers=1)
-    assert (done.photographs, done.there) == (7, 0)
+    assert (done.photographs, done.there) == (8, 0)  # "A 1" of either plate
+    with (tmp_path / "small" / "skipped.csv").open(newline="") as stream:
+        assert {row["file"] for row in csv.DictReader(stream)} == {"text.jpg", "notes.txt"}
     assert all(min(Image.open(path).size) == 100 for path in (tmp_path / "small").rglob("*.jpg"))
-    assert resize_folder(folder, tmp_path / "small", 100, workers=1).there == 7
+    assert resize_folder(folder, tmp_path / "small", 100, workers=1).there == 8
 
 
 def test_the_command_says_what_it_did(folder, tmp_path):

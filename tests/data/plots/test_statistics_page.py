@@ -9,7 +9,9 @@ import pytest
 import yaml
 from data.folders import write_folder
 from data.plots import constructed
+from PIL import Image
 
+from bioscan5m_hf.data.images import read_boxes
 from bioscan5m_hf.data.plots.catalogue import Picture, Shown, draw
 from bioscan5m_hf.data.plots.material import find_rows
 from bioscan5m_hf.data.plots.page import ROWS, write_page
@@ -137,6 +139,43 @@ def test_cards_without_photographs_come_from_the_metadata(tmp_path, bioscan5m):
     assert code == 0, problem
     assert "1 picture" in out
     assert "no photograph" in (tmp_path / "stats" / "plots" / "card-MADE2-26.svg").read_text(encoding="utf-8")
+
+
+def test_cards_that_are_asked_for_come_with_any_pictures_and_unknown_ones_are_refused_at_once(tmp_path, bioscan5m):
+    folder = write_folder(tmp_path / "made", {"train": [constructed.specimen(processid="MADE2-26")]})
+    for place, words in enumerate(([], ["--plot", "orders"])):
+        out = tmp_path / f"stats{place}"
+        code, _, problem = bioscan5m("stats", folder, "--out", out, "--card", "MADE2-26", *words)
+        assert code == 0, problem
+        assert (out / "plots" / "card-MADE2-26.png").exists()
+    for words in (("--card", "NOBODY"), ("--boxes", folder / "README.md"), ("--masks", folder)):
+        code, _, problem = bioscan5m("stats", folder, "--out", tmp_path / "none", *words)
+        assert code == 1, problem
+            assert not (tmp_path / "none" / "statistics.json").exists()
+
+
+def test_masks_are_drawn_where_they_fit_their_photographs(dataset, release, tmp_path, bioscan5m):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    table = release / "BIOSCAN_5M_Insect_bbox.tsv"
+    words = ("stats", dataset, "--plot", "boxes", "--boxes", table, "--out")
+    assert bioscan5m(*words, tmp_path / "plain")[0] == 0
+    code, _, problem = bioscan5m(*words, tmp_path / "none", "--masks", masks)
+    assert code == 1
+    assert "has no mask" in problem
+    ids = {box.processid for box in read_boxes(table)}
+    mask = Image.new("L", (1024, 768))
+    mask.paste(255, (300, 200, 700, 500))
+    for processid in ids:
+        mask.save(masks / f"{processid}.png")
+    assert bioscan5m(*words, tmp_path / "stats", "--masks", masks)[0] == 0
+    drawn, plain = ((tmp_path / name / "plots" / "boxes.svg").read_text() for name in ("stats", "plain"))
+    assert drawn.count("<path") > plain.count("<path")
+    for processid in ids:
+        mask.resize((64, 48)).save(masks / f"{processid}.png")
+    code, _, problem = bioscan5m(*words, tmp_path / "other", "--masks", masks)
+    assert code == 1
+    assert "64×48 pixels, its photograph 1024×768" in problem
 
 
 def test_a_dataset_without_process_ids_has_statistics_and_pictures_but_no_cards(tmp_path, bioscan5m):

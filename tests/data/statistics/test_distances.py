@@ -109,7 +109,19 @@ def test_species_of_a_family_of_their_own_are_compared_within_their_order(tmp_pa
     ]
     found = statistics(write_folder(tmp_path / "made", {"train": rows}), distances=True)
     gap = {row["species"]: row["nearest_species"] for row in found["barcode_gap"]}
-    assert gap == {"Aus bus": "Cus dus", "Cus dus": "Aus bus", "Eus fus": None}
+    assert gap == {"Aus bus": "Cus dus", "Cus dus": "Aus bus", "Eus fus": "Aus bus"}
+
+
+def test_species_without_family_and_order_are_compared_with_all(tmp_path):
+    rows = [
+        row(1, BASE, species="Aus bus"),
+        row(2, FAR, species="Cus dus"),
+        row(3, changed([3]), **NAMES, species="E f"),
+    ]
+    found = statistics(write_folder(tmp_path / "made", {"train": rows}), distances=True)
+    gap = {row["species"]: row["nearest_species"] for row in found["barcode_gap"]}
+    assert gap == {"Aus bus": "E f", "Cus dus": "Aus bus", "E f": "Aus bus"}
+    assert found["barcode_gap_summary"][0]["species"] == 3
 
 
 def test_a_barcode_that_two_species_share_leaves_no_gap(tmp_path):
