@@ -151,7 +151,7 @@ def test_cards_that_are_asked_for_come_with_any_pictures_and_unknown_ones_are_re
     for words in (("--card", "NOBODY"), ("--boxes", folder / "README.md"), ("--masks", folder)):
         code, _, problem = bioscan5m("stats", folder, "--out", tmp_path / "none", *words)
         assert code == 1, problem
-            assert not (tmp_path / "none" / "statistics.json").exists()
+        assert not (tmp_path / "none" / "statistics.json").exists()
 
 
 def test_masks_are_drawn_where_they_fit_their_photographs(dataset, release, tmp_path, bioscan5m):
