@@ -221,8 +221,8 @@ def _draw_sites(axes: Axes, points: Sequence[Mapping[str, Any]]) -> None:
     axes.scatter(*_places(ordered), s=areas(counts), **look)
     steps = [*[10**power for power in range(12) if 2 * 10**power < most][-3:], int(most)]
     keys = [axes.scatter([], [], s=areas(count), label=short(count), **look) for count in steps]
-    axes.legend(handles=keys, title="specimens\nof a site", loc="lower left", alignment="left", labelspacing=0.9,
-                fontsize=7.5, title_fontsize=7.5, frameon=True, framealpha=0.9, edgecolor="none")  # fmt: skip
+    axes.legend(handles=keys, title="specimens of a site", loc="upper left", bbox_to_anchor=(0, 0), ncols=len(keys),
+                alignment="left", borderpad=0.7, fontsize=7.5, title_fontsize=7.5)  # fmt: skip
 
 
 def _draw_small(axes: Axes, points: Sequence[Mapping[str, Any]], scale: ScalarMappable, count: int) -> None:
